@@ -1,0 +1,65 @@
+// What a POST /prompt came to. classify_post() is the one place that decides it; the proof is stored with the execution.
+//
+//  accepted      200 with a prompt id (possibly with node_errors: accepted with loss)
+//  refused       ComfyUI's own words against the workflow (400 in its form, 413 with its text): the job fails
+//  not_accepted  proven: connect failed; the body was not fully handed to the kernel; 401, 403, 404, 405 (then the
+//                instance is misconfigured)
+//  unclear       everything else: reset, timeout, 429, 5xx, a proxy's page. Look before anything is sent again.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace renderyard::domain {
+
+// What the transport saw. Written by the adapter, on a connection of its own, never re-sent.
+struct PostOutcome {
+  enum class Kind {
+    kConnectFailed,  // no connection: not a byte left
+    kNotSent,        // connected, but the request was not fully handed to the kernel before it failed
+    kAnswered,       // a complete HTTP answer was read
+    kUnclear,        // fully handed over, no complete answer (reset, timeout)
+  };
+  Kind kind = Kind::kUnclear;
+  int http_status = 0;
+  std::string content_type;
+  std::string body;
+  std::string error;  // for people and logs, never with secrets
+};
+
+struct NodeFault {
+  std::string node_id;
+  std::string node_class;
+  std::string message;
+};
+
+struct PostVerdict {
+  enum class Kind { kAccepted, kRefused, kNotAccepted, kUnclear };
+  Kind kind = Kind::kUnclear;
+  std::string proof;                // stored as executions.outcome_proof, e.g. "answered_200", "connect_failed"
+  std::string prompt_id;            // accepted: the id the server uses
+  std::string error_type;           // refused: ComfyUI's error.type
+  std::string message;              // refused: ComfyUI's message and details; unclear: what happened
+  std::vector<NodeFault> faults;    // refused, or accepted with loss: per node
+  bool instance_misconfigured = false;
+};
+
+PostVerdict classify_post(const PostOutcome& outcome);
+
+// Where an absent prompt may be called not accepted without hearing it from ComfyUI. All must hold (DESIGN: strong
+// evidence); anything else stays unclear.
+struct AbsenceEvidence {
+  bool sender_is_gone = false;     // it was this very process, or a predecessor on this host that is dead
+  bool taken_over = false;         // by another bridge id
+  bool same_server_life = false;   // the same socket stayed open and answered, or a witness prompt is still in history
+  bool behind_proxy = false;
+  int absent_rounds = 0;           // complete looks (queue, history, queue) since the POST's connection was gone
+  double seconds_between_rounds = 0;  // first to last
+};
+
+inline constexpr double kSubmitSettleSeconds = 10;
+
+bool is_strong(const AbsenceEvidence& evidence);
+
+}  // namespace renderyard::domain

@@ -1,0 +1,85 @@
+// One ComfyUI server as the bridge sees it. Real: services/bridge/comfy (websocketpp, libcurl, an own connection for POST
+// /prompt); fake: testing/fake_comfy. Errors: UNAVAILABLE (no answer, refused, 5xx), DEADLINE_EXCEEDED, NOT_FOUND,
+// INVALID_ARGUMENT (the answer could not be parsed). A look that fails is no look.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <absl/functional/any_invocable.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include "libs/common/base/stream.h"
+#include "libs/common/base/task.h"
+#include "libs/common/domain/comfy_message.h"
+#include "libs/common/domain/submission.h"
+#include "libs/common/ports/model.h"
+
+namespace renderyard::ports {
+
+// An open WebSocket. next() gives parsed messages in order and an error when the socket ended; frames that cannot be
+// parsed are counted and skipped by the adapter. The receive queue is bounded: previews and progress are dropped oldest
+// first when full, everything else never.
+class ComfySocket : public base::Stream<domain::ComfyMessage> {
+ public:
+  // Sends a ping; OK when its pong came before the deadline.
+  virtual base::Task<absl::Status> ping(absl::Time deadline) = 0;
+  // Closes and waits for the end of TCP (or the deadline): only then may the same client id be used again.
+  virtual base::Task<absl::Status> close(absl::Time deadline) = 0;
+};
+
+// What the server was found able to do.
+struct ComfyAbilities {
+  bool own_prompt_ids = false;      // POST /prompt takes prompt_id
+  bool targeted_interrupt = false;
+  bool atomic_cancel = false;
+  bool jobs_api = false;
+  std::string version;              // as /system_stats says, may be empty
+};
+
+struct FetchedFile {
+  std::int64_t size_bytes = 0;
+  std::string content_type;
+};
+
+class ComfyInstance {
+ public:
+  virtual ~ComfyInstance() = default;
+
+  // Connects /ws?clientId=…, sends the feature flags, waits for the first `status`.
+  virtual base::Task<absl::StatusOr<std::unique_ptr<ComfySocket>>> connect(std::string client_id, absl::Time deadline) = 0;
+  virtual base::Task<absl::StatusOr<ComfyAbilities>> probe(absl::Time deadline) = 0;
+
+  // One POST /prompt on a fresh connection of its own, never re-sent, no redirects. Never an error status: what happened
+  // is the outcome. When it returns, the connection is gone. A cancelled caller gets kUnclear unless it is known better.
+  virtual base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time deadline) = 0;
+
+  virtual base::Task<absl::StatusOr<domain::QueueListing>> queue(absl::Time deadline) = 0;
+  virtual base::Task<absl::StatusOr<std::optional<domain::HistoryEntry>>> history(std::string prompt_id,
+                                                                                  absl::Time deadline) = 0;
+  // The newest entries whose extra_data.renderyard.execution_id is set: (execution id, prompt id). For servers that
+  // ignore our prompt ids.
+  virtual base::Task<absl::StatusOr<std::vector<domain::QueueItem>>> recent_history(int max_items,
+                                                                                    absl::Time deadline) = 0;
+
+  // Streams a file of /view into `sink` chunk by chunk on the strand. NOT_FOUND: the server does not have it; DATA_LOSS:
+  // it ended early; any error of the sink ends it.
+  virtual base::Task<absl::StatusOr<FetchedFile>> fetch(domain::OutputFile file,
+                                                        absl::AnyInvocable<absl::Status(std::string_view)> sink,
+                                                        absl::Time deadline) = 0;
+
+  // Best way of the server to stop exactly this prompt. OK = asked; what came of it is read from queue and history.
+  // FAILED_PRECONDITION: it could hit another prompt on this server, not asked.
+  virtual base::Task<absl::Status> cancel(std::string prompt_id, ComfyAbilities abilities, absl::Time deadline) = 0;
+};
+
+class ComfyConnector {
+ public:
+  virtual ~ComfyConnector() = default;
+  virtual std::unique_ptr<ComfyInstance> instance(const InstanceRow& row) = 0;
+};
+
+}  // namespace renderyard::ports

@@ -1,0 +1,117 @@
+// What the bridge does: leases, its executions, outputs, instance state. Every write to an execution carries the lease
+// epoch and the expected states in its WHERE; nullopt or false = the fence did not hold, somebody else owns it now, and the
+// work on it must stop. UNAVAILABLE may mean that it happened: read the row again. Adapter: adapters/postgres; fake:
+// testing/fake_stores.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include "libs/common/base/task.h"
+#include "libs/common/ports/model.h"
+
+namespace renderyard::ports {
+
+struct Lease {
+  InstanceId instance_id;
+  Epoch epoch;
+  std::string previous_owner;  // who held it before this acquisition, empty when nobody did
+};
+
+struct BridgeIdentity {
+  std::string owner;    // stable --bridge-id
+  std::string address;  // gRPC address for dispatchers and gateways
+};
+
+// The intent, committed: from here on the prompt may be at ComfyUI.
+struct StartedExecution {
+  ExecutionRow execution;  // state submitting
+  std::string workflow;
+  std::string parameters_json;
+  std::string job_uid;
+};
+
+struct Advance {
+  ExecutionId id;
+  Epoch epoch;
+  std::vector<ExecutionState> from;  // expected; the machine's table must allow each -> to
+  ExecutionState to = ExecutionState::kQueued;
+  // Set when present, kept otherwise. Time stamps of the state (accepted_at for queued and later, started_at for running
+  // and later, ended_at for collecting and final, completed_at for final) are set by the store when still null.
+  std::optional<std::string> comfyui_prompt_id;
+  std::optional<std::string> outcome_proof;
+  std::optional<std::string> heard_end;
+  std::optional<std::string> heard_outputs;
+  std::optional<JobError> error;
+  bool started = false;  // the execution has started at ComfyUI (sets started_at also for failed, cancelled, lost)
+};
+
+struct Advanced {
+  bool cancel_requested = false;
+};
+
+struct ProgressWrite {
+  ExecutionId id;
+  Epoch epoch;
+  int percent = 0;  // stored as GREATEST
+  std::string current_node;
+};
+
+struct InstanceState {
+  InstanceId id;
+  Epoch epoch;
+  InstanceStatus status = InstanceStatus::kDisconnected;
+  int reconnect_attempts = 0;
+  std::string reason;
+};
+
+class ExecutionStore {
+ public:
+  virtual ~ExecutionStore() = default;
+
+  // Leases of enabled, not removed instances that this owner held (own restart: at once) -> epoch + 1 each, owner_epoch of
+  // their live executions (all but assigned) re-stamped and their adoptions raised in the same transaction.
+  virtual base::Task<absl::StatusOr<std::vector<Lease>>> reclaim(BridgeIdentity who, absl::Duration ttl) = 0;
+  // Like reclaim for instances whose lease is absent or expired (by the database's clock); at most `limit`.
+  virtual base::Task<absl::StatusOr<std::vector<Lease>>> acquire(BridgeIdentity who, absl::Duration ttl, int limit) = 0;
+  // Extends; returns those that are still ours. An instance that was disabled or removed and has no live execution is not
+  // renewed.
+  virtual base::Task<absl::StatusOr<std::vector<InstanceId>>> renew(BridgeIdentity who, std::vector<Lease> leases,
+                                                                    absl::Duration ttl) = 0;
+  // Ends the lease now (regular shutdown, disabled instance); fenced by epoch.
+  virtual base::Task<absl::Status> release(std::vector<Lease> leases) = 0;
+
+  virtual base::Task<absl::StatusOr<InstanceRow>> instance(InstanceId id) = 0;
+  // Live executions (assigned … collecting) of an instance, by id.
+  virtual base::Task<absl::StatusOr<std::vector<ExecutionRow>>> live(InstanceId instance) = 0;
+  virtual base::Task<absl::StatusOr<ExecutionRow>> read(ExecutionId id) = 0;
+  // Workflow and parameters of a job (for adopted executions). NOT_FOUND.
+  virtual base::Task<absl::StatusOr<StartedExecution>> load(ExecutionId id) = 0;
+
+  // assigned -> submitting with client id and epoch, while the lease row is held FOR KEY SHARE at this epoch. nullopt: it
+  // was withdrawn, has a cancel wish, is not assigned any more, or the lease is not ours.
+  virtual base::Task<absl::StatusOr<std::optional<StartedExecution>>> start(ExecutionId id, InstanceId instance,
+                                                                            Epoch epoch, std::string client_id) = 0;
+  // Compare-and-set. Leaving {submitting, queued, running} frees the slot in the same transaction.
+  virtual base::Task<absl::StatusOr<std::optional<Advanced>>> advance(Advance step) = 0;
+  // collecting -> completed with its outputs and result (JSON text), one fenced transaction; blobs are referenced.
+  // Repeating it for the same execution is harmless. INVALID_ARGUMENT: PostgreSQL refuses the result (result_unstorable).
+  virtual base::Task<absl::StatusOr<bool>> complete(ExecutionId id, Epoch epoch, std::vector<OutputRow> outputs,
+                                                    std::string result_json) = 0;
+  virtual base::Task<absl::Status> record_progress(std::vector<ProgressWrite> writes) = 0;
+  // Heard on the socket, before the end is confirmed; fenced like advance, state unchanged.
+  virtual base::Task<absl::Status> record_heard(ExecutionId id, Epoch epoch, std::optional<std::string> heard_end,
+                                                std::optional<std::string> heard_outputs) = 0;
+
+  // Fenced by the lease's epoch; false when the lease is not ours. Sets last_connected_at / last_disconnected_at.
+  virtual base::Task<absl::StatusOr<bool>> set_instance_state(InstanceState state) = 0;
+  // The last prompt seen finished at an instance, as witness of its life (jobs of any user).
+  virtual base::Task<absl::Status> set_witness(InstanceId instance, Epoch epoch, std::string prompt_id) = 0;
+  virtual base::Task<absl::StatusOr<std::optional<std::string>>> witness(InstanceId instance) = 0;
+};
+
+}  // namespace renderyard::ports

@@ -1,0 +1,160 @@
+// The rows and messages that cross ports: plain values, no behaviour. Times are absl::Time of the database's clock unless
+// said otherwise; texts are UTF-8 without NUL.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <absl/time/time.h>
+
+#include "libs/common/base/ids.h"
+#include "libs/common/domain/states.h"
+
+namespace renderyard::ports {
+
+using base::Epoch;
+using base::ExecutionId;
+using base::InstanceId;
+using base::JobId;
+using base::UserId;
+using domain::ExecutionState;
+using domain::InstanceStatus;
+using domain::JobStatus;
+
+enum class Role { kUser, kAdmin };
+
+struct User {
+  UserId id;
+  std::string name;
+  Role role = Role::kUser;
+};
+
+struct JobError {
+  std::string code;  // domain::code::…
+  std::string message;
+  std::string node_id;
+  std::string node_class;
+};
+
+struct JobRow {
+  JobId id;
+  std::string uid;  // canonical lowercase UUID
+  std::string job_type;
+  JobStatus status = JobStatus::kPending;
+  UserId submitted_by;
+  std::optional<InstanceId> worker_id;
+  int priority = 0;
+  std::string workflow;         // the text the user sent
+  std::string parameters_json;  // everything else of `parameters`, a JSON object
+  std::optional<std::string> name;
+  std::optional<std::string> metadata_json;
+  std::optional<std::string> result_json;
+  std::optional<JobError> error;
+  int progress_percent = 0;
+  std::optional<std::string> progress_message;
+  absl::Time submitted_at;
+  std::optional<absl::Time> claimed_at, started_at, completed_at, cancel_requested_at;
+  std::optional<int> estimated_duration_secs, actual_duration_secs;
+  std::optional<JobId> retry_of_job_id;
+  std::optional<ExecutionId> execution_id;
+  int attempt = 0;
+  int event_seq = 0;
+  std::optional<std::string> waiting_reason;  // pending jobs only, from wait_groups
+};
+
+// A lifecycle event: durable, numbered. id is the position within the database's epoch, seq the gap-free number per job.
+struct JobEvent {
+  std::int64_t id = 0;
+  JobId job_id;
+  int seq = 0;
+  UserId user_id;
+  std::string type;  // job_submitted, job_claimed, job_started, job_requeued, job_cancel_requested, job_completed, …
+  std::optional<ExecutionId> execution_id;
+  std::string data_json;  // a JSON object, merged into the message clients get
+  absl::Time created_at;
+};
+
+// Names of the lifecycle events, once.
+namespace event_type {
+inline constexpr char kSubmitted[] = "job_submitted";
+inline constexpr char kClaimed[] = "job_claimed";
+inline constexpr char kStarted[] = "job_started";
+inline constexpr char kRequeued[] = "job_requeued";
+inline constexpr char kCancelRequested[] = "job_cancel_requested";
+inline constexpr char kCompleted[] = "job_completed";
+inline constexpr char kFailed[] = "job_failed";
+inline constexpr char kCancelled[] = "job_cancelled";
+}  // namespace event_type
+
+struct ClusterMeta {
+  std::string epoch;               // uuid; changes when the database was restored
+  std::int64_t events_floor = 0;   // events with id <= floor are gone
+};
+
+struct OutputRow {
+  JobId job_id;
+  int n = 0;  // 0-based, in the order of nodes and files
+  ExecutionId execution_id;
+  std::string node_id;
+  std::string kind;  // images, gifs, audio, …
+  std::string filename;
+  std::string content_type;
+  std::int64_t size_bytes = 0;
+  std::string sha256;  // 64 lowercase hex digits
+};
+
+struct ExecutionRow {
+  ExecutionId id;
+  InstanceId instance_id;
+  JobId job_id;
+  UserId user_id;
+  int attempt = 0;
+  int slot_no = 0;
+  ExecutionState state = ExecutionState::kAssigned;
+  std::string client_prompt_id;                 // the id we chose, canonical UUID
+  std::optional<std::string> comfyui_prompt_id; // the id the server uses, known from its answer
+  std::optional<std::string> client_id;         // the WebSocket client id it was (or would be) posted with
+  std::optional<Epoch> owner_epoch;
+  std::optional<std::string> outcome_proof;
+  std::optional<absl::Time> cancel_requested_at;
+  std::optional<std::string> heard_end;      // success | error | interrupted, as the socket said
+  std::optional<std::string> heard_outputs;  // JSON object node id -> output, from `executed`
+  int progress_percent = 0;
+  std::optional<std::string> current_node;
+  std::optional<JobError> error;
+  int adoptions = 0;
+  absl::Time assigned_at;
+  std::optional<absl::Time> submitted_at, accepted_at, started_at, ended_at, completed_at, settled_at;
+};
+
+struct InstanceRow {
+  InstanceId id;
+  std::string name;
+  std::string api_url;  // normalised, no trailing slash
+  std::string ws_url;
+  InstanceStatus status = InstanceStatus::kDisconnected;
+  bool is_enabled = true;
+  int slots = 1;
+  int reconnect_attempts = 0;
+  std::optional<std::string> status_reason;
+  std::optional<absl::Time> last_connected_at, last_disconnected_at, removed_at;
+  std::optional<std::string> lease_owner;
+};
+
+// Ephemeral: may be coalesced, never numbered. Sent by bridges, merged by gateways.
+struct Progress {
+  JobId job_id;
+  UserId user_id;
+  ExecutionId execution_id;
+  Epoch owner_epoch;
+  InstanceId instance_id;
+  int percent = 0;
+  std::string current_node;  // id as in the workflow; empty when none
+  std::string node_class;
+  std::string node_title;
+  absl::Time at;  // wall clock of the bridge
+};
+
+}  // namespace renderyard::ports
