@@ -1,0 +1,115 @@
+// The conformance suite of the store ports: what JobStore, DispatchStore, ExecutionStore, InstanceStore and EventLog
+// must do, whoever implements them. The cases stand in *_cases.cc; a binary runs them by linking renderyard_store_suite
+// and saying, once:
+//
+//   INSTANTIATE_TEST_SUITE_P(Fake, StoreSuite, ::testing::Values(StoreWorldParam{"fake", &make_fake_world}),
+//                            store_world_name);
+//
+// Every case gets a StoreWorld of its own with an empty, migrated database (cluster_meta filled, no users, no
+// instances).
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <utility>
+
+#include "libs/common/base/strand.h"
+#include "libs/common/base/task.h"
+#include "libs/common/ports/dispatch_store.h"
+#include "libs/common/ports/event_log.h"
+#include "libs/common/ports/execution_store.h"
+#include "libs/common/ports/instance_store.h"
+#include "libs/common/ports/job_store.h"
+
+namespace renderyard::conformance {
+
+// One client of the database with connections of its own, as a process would have.
+struct Stores {
+  ports::JobStore& jobs;
+  ports::DispatchStore& dispatch;
+  ports::ExecutionStore& executions;
+  ports::InstanceStore& instances;
+  ports::EventLog& events;
+};
+
+class StoreWorld {
+ public:
+  virtual ~StoreWorld() = default;
+
+  // Client number n, 0 … 7; made at the first call, the same one afterwards. All run on strand().
+  virtual Stores client(int n) = 0;
+  // The strand all coroutines of a case run on.
+  virtual base::Strand& strand() = 0;
+  // Runs the task on the strand to its end and returns its status; may be called again afterwards. A task that does not
+  // end within 60 s of real time is a failure of the test (any status but OK, and nothing left behind).
+  virtual absl::Status run(base::Task<absl::Status> task) = 0;
+
+  // Fixtures that no port offers. They abort the test when the database refuses.
+  virtual ports::UserId make_user(const std::string& name, ports::Role role, const std::string& token_sha256) = 0;
+  virtual void revoke_token(const std::string& token_sha256) = 0;
+  // Afterwards the lease of this instance has expired by the database's clock (no waiting: the row may be aged).
+  virtual void expire_lease(ports::InstanceId instance) = 0;
+  // Afterwards the pause of kRequeue is over for this job (jobs.not_before has passed).
+  virtual void end_pause(ports::JobId job) = 0;
+  // Opens a transaction that holds a transaction id and one drawn job_events id, and leaves it open; the result ends it
+  // with a rollback. For the position scheme.
+  virtual std::function<void()> open_writing_transaction() = 0;
+};
+
+struct StoreWorldParam {
+  std::string name;
+  std::function<std::unique_ptr<StoreWorld>()> make;
+
+  friend std::ostream& operator<<(std::ostream& os, const StoreWorldParam& param) { return os << param.name; }
+};
+
+inline std::string store_world_name(const ::testing::TestParamInfo<StoreWorldParam>& info) {
+  return info.param.name;
+}
+
+namespace internal {
+
+template <class T>
+base::Task<absl::Status> keep_result(base::Task<absl::StatusOr<T>> task, std::optional<absl::StatusOr<T>>* result) {
+  absl::StatusOr<T> value = co_await std::move(task);
+  result->emplace(std::move(value));
+  co_return absl::OkStatus();
+}
+
+}  // namespace internal
+
+class StoreSuite : public ::testing::TestWithParam<StoreWorldParam> {
+ protected:
+  void SetUp() override { world_ = GetParam().make(); }
+  void TearDown() override { world_.reset(); }
+
+  StoreWorld& world() { return *world_; }
+  ports::JobStore& jobs() { return world_->client(0).jobs; }
+  ports::DispatchStore& dispatch() { return world_->client(0).dispatch; }
+  ports::ExecutionStore& executions() { return world_->client(0).executions; }
+  ports::InstanceStore& instances() { return world_->client(0).instances; }
+  ports::EventLog& event_log() { return world_->client(0).events; }
+
+  // Runs one port call to its end.
+  template <class T>
+  absl::StatusOr<T> await(base::Task<absl::StatusOr<T>> task) {
+    std::optional<absl::StatusOr<T>> result;
+    const absl::Status status = world_->run(internal::keep_result(std::move(task), &result));
+    if (!result) return status.ok() ? absl::InternalError("the call ended without a result") : status;
+    return *std::move(result);
+  }
+  absl::Status await(base::Task<absl::Status> task) { return world_->run(std::move(task)); }
+
+ private:
+  std::unique_ptr<StoreWorld> world_;
+};
+
+}  // namespace renderyard::conformance
