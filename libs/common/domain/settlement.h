@@ -1,0 +1,41 @@
+// What an execution's news mean for its job: the dispatcher's decision, pure. Applied by DispatchStore::settle with fences.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <absl/time/time.h>
+
+#include "libs/common/domain/states.h"
+
+namespace renderyard::domain {
+
+struct ExecutionNews {
+  ExecutionState state = ExecutionState::kRunning;
+  std::string_view outcome_proof;
+  std::string_view error_code;
+  std::string_view error_message;
+  int attempt = 1;
+  int earlier_not_accepted = 0;  // of the same job, refused connections not counted
+  bool job_wants_cancel = false;
+  JobStatus job_status = JobStatus::kPending;
+};
+
+struct SettleDecision {
+  enum class Kind { kNothing, kStart, kComplete, kFail, kCancel, kRequeue };
+  Kind kind = Kind::kNothing;
+  std::string error_code;
+  std::string error_message;
+  std::string reason;         // kRequeue
+  absl::Duration not_before;  // kRequeue
+};
+
+// A job whose prompt was not accepted this often (refused connections not counted) fails as submission_refused.
+inline constexpr int kMaxNotAccepted = 3;
+
+SettleDecision settle(const ExecutionNews& news);
+
+// How long a job that came back waits before it is claimed again: 0.25 s doubling to 30 s, by attempt (from 1).
+absl::Duration requeue_delay(int attempt);
+
+}  // namespace renderyard::domain
