@@ -91,13 +91,17 @@ Task<absl::Status> Group::join() {
   auto state = state_;
   Strand& strand = strand_;
   auto start = [&state](Completer<absl::Status> completer) { state->waiter = completer; };
+  bool cancelled = false;
   while (!state->children.empty()) {
     const absl::Status status = co_await suspend<absl::Status>(strand, start);
     if (!status.ok()) {
+      // Handed on to the children; the wait itself goes on until they have ended.
+      cancelled = true;
       state->cancel();
       co_await boost::asio::this_coro::reset_cancellation_state();
     }
   }
+  if (cancelled) co_return absl::CancelledError("cancelled");
   co_return state->first_error;
 }
 

@@ -29,7 +29,8 @@ class Group {
   void spawn_isolated(Task<absl::Status> child);
   // Asks every child to stop: their port calls return CANCELLED from now on.
   void cancel();
-  // Waits until no child runs; the first error of a spawn()ed child. A cancellation of the waiter is handed on.
+  // Waits until no child runs; the first error of a spawn()ed child. A cancellation of the waiter is handed on to the
+  // children, and CANCELLED is returned when they have ended (the waiter must then return too).
   Task<absl::Status> join();
   std::size_t live() const;
 
