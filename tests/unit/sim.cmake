@@ -1,0 +1,3 @@
+renderyard_test(sim_test LABEL unit
+  SOURCES sim_world_test.cc
+  LINK renderyard_testing_sim)
