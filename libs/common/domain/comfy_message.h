@@ -1,8 +1,10 @@
 // What a ComfyUI server says, parsed: WebSocket frames, history entries, queue listings and the answer to POST /prompt.
-// Pure. Tolerant as the protocol demands: bare NaN and Infinity become null, U+0000 becomes U+FFFD, integers may come as
-// floats, unknown types and fields survive. Malformed input is an error status, never a crash.
-// Source of all facts: ComfyUI's server.py and execution.py as recorded in tests/recordings.
+// Pure. Tolerant as the protocol demands: bare NaN and Infinity become null, U+0000 becomes U+FFFD, integers may come
+// as floats, unknown types and fields survive. Malformed input is an error status, never a crash. Source of all facts:
+// ComfyUI's server.py and execution.py as recorded in tests/recordings.
 #pragma once
+
+#include <absl/status/statusor.h>
 
 #include <cstdint>
 #include <optional>
@@ -10,8 +12,6 @@
 #include <string_view>
 #include <variant>
 #include <vector>
-
-#include <absl/status/statusor.h>
 
 namespace renderyard::domain {
 
@@ -83,9 +83,9 @@ struct ExecutionError {
   std::string prompt_id;
   std::string node_id;
   std::string node_type;
-  std::string message;         // exception_message, trimmed; the traceback is not kept
+  std::string message;  // exception_message, trimmed; the traceback is not kept
   std::string exception_type;
-  bool ends_prompt = true;     // false for ExecutionBlocked, which is a note from one branch
+  bool ends_prompt = true;  // false for ExecutionBlocked, which is a note from one branch
 };
 
 struct ExecutionInterrupted {
@@ -115,10 +115,9 @@ struct UnknownMessage {
   std::string type;  // "binary:<n>" for binary frames
 };
 
-using ComfyMessage =
-    std::variant<ComfyStatus, ExecutionStart, ExecutionCached, Executing, NodeProgress, ProgressState, Executed,
-                 ExecutionSuccess, ExecutionError, ExecutionInterrupted, PreviewImage, TextFrame, FeatureFlags,
-                 UnknownMessage>;
+using ComfyMessage = std::variant<ComfyStatus, ExecutionStart, ExecutionCached, Executing, NodeProgress, ProgressState,
+                                  Executed, ExecutionSuccess, ExecutionError, ExecutionInterrupted, PreviewImage,
+                                  TextFrame, FeatureFlags, UnknownMessage>;
 
 absl::StatusOr<ComfyMessage> parse_text_frame(std::string_view text);
 absl::StatusOr<ComfyMessage> parse_binary_frame(std::string_view bytes);
@@ -132,10 +131,10 @@ enum class HistoryEnd { kSuccess, kError, kInterrupted };
 struct HistoryEntry {
   HistoryEnd end = HistoryEnd::kError;
   std::vector<OutputFile> files;
-  std::string outputs_json;              // normalised JSON text of "outputs"
-  std::optional<ExecutionError> error;   // when end is kError
+  std::string outputs_json;             // normalised JSON text of "outputs"
+  std::optional<ExecutionError> error;  // when end is kError
   std::optional<ExecutionInterrupted> interrupted;
-  std::string execution_id;              // extra_data.renderyard.execution_id, empty when absent
+  std::string execution_id;  // extra_data.renderyard.execution_id, empty when absent
 };
 
 // The entry of `prompt_id`; nullopt when the server does not (or not yet) know its end.
@@ -154,6 +153,10 @@ struct QueueListing {
   bool is_running(std::string_view prompt_id) const;
 };
 
+// `pending` comes sorted in the order of running.
 absl::StatusOr<QueueListing> parse_queue(std::string_view text);
+
+// Every entry of a /history listing, in the server's order (oldest first).
+absl::StatusOr<std::vector<QueueItem>> parse_history_listing(std::string_view text);
 
 }  // namespace renderyard::domain

@@ -1,0 +1,19 @@
+// How long to wait before trying again. Pure but for the Random it is given.
+#pragma once
+
+#include <absl/time/time.h>
+
+#include "libs/common/base/random.h"
+
+namespace renderyard::domain {
+
+// The longest wait before the n-th reconnect in a row (n from 1): 1 2 4 8 16 30 30 … seconds.
+absl::Duration reconnect_limit(int attempt);
+
+// Full jitter: uniform in [0, reconnect_limit(attempt)), so that a fleet does not come back all at once.
+absl::Duration reconnect_delay(int attempt, base::Random& random);
+
+// Wait before the n-th repetition (n from 1) of a call that provably had no effect: 1 2 4 8 16 16 … seconds (E1).
+absl::Duration retry_delay(int attempt);
+
+}  // namespace renderyard::domain
