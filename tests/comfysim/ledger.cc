@@ -29,7 +29,9 @@ Ledger::Ledger(std::filesystem::path file)
   if (descriptor_ < 0) throw std::system_error(errno, std::generic_category(), "open " + file_.string());
 }
 
-Ledger::~Ledger() { ::close(descriptor_); }
+Ledger::~Ledger() {
+  ::close(descriptor_);
+}
 
 void Ledger::write(std::string_view event, const json::value& prompt_id, const json::value& execution_id,
                    const json::object& more, std::int64_t t_us) {

@@ -14,11 +14,12 @@ namespace comfysim {
 // Microseconds since the epoch (CLOCK_REALTIME).
 std::int64_t now_us();
 
-// The id under which the fleet knows this execution: extra_data.renderyard.execution_id, a string or a number, else null.
+// The id under which the fleet knows this execution: extra_data.renderyard.execution_id, a string or a number, else
+// null.
 json::value execution_id_of(const json::value& extra_data);
 
-// Append-only file of one JSON object per line. A line is handed to the kernel by one write(2) on an O_APPEND descriptor
-// before the call returns, so it survives the death of the process (not of the machine). Thread-safe.
+// Append-only file of one JSON object per line. A line is handed to the kernel by one write(2) on an O_APPEND
+// descriptor before the call returns, so it survives the death of the process (not of the machine). Thread-safe.
 class Ledger {
  public:
   explicit Ledger(std::filesystem::path file);

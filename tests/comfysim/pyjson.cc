@@ -175,9 +175,13 @@ std::string python_float(double value) {
   return sign + digits.substr(0, whole) + "." + digits.substr(whole);
 }
 
-std::string python_str(const json::value& value) { return python_text(value, false); }
+std::string python_str(const json::value& value) {
+  return python_text(value, false);
+}
 
-std::string python_repr(const json::value& value) { return python_text(value, true); }
+std::string python_repr(const json::value& value) {
+  return python_text(value, true);
+}
 
 const json::value* member(const json::value& value, std::string_view key) {
   const json::object* object = value.if_object();

@@ -11,12 +11,12 @@ namespace comfysim {
 
 namespace json = boost::json;
 
-// Parses like json.loads: last of equal keys wins, integers up to 2^64-1 stay exact, depth up to 900 (Python's recursion
-// limit is near 1000). Bare NaN is not accepted, unlike Python. nullopt when `text` is no JSON or no UTF-8.
+// Parses like json.loads: last of equal keys wins, integers up to 2^64-1 stay exact, depth up to 900 (Python's
+// recursion limit is near 1000). Bare NaN is not accepted, unlike Python. nullopt when `text` is no JSON or no UTF-8.
 std::optional<json::value> parse_json(std::string_view text);
 
-// Writes like json.dumps with its defaults, which is what aiohttp sends: ", " and ": " between tokens, non-ASCII as \uXXXX
-// (surrogate pairs above the BMP), floats as repr() does (10.0, 1e-05, 1e+16), bare NaN and Infinity.
+// Writes like json.dumps with its defaults, which is what aiohttp sends: ", " and ": " between tokens, non-ASCII as
+// \uXXXX (surrogate pairs above the BMP), floats as repr() does (10.0, 1e-05, 1e+16), bare NaN and Infinity.
 std::string dump_json(const json::value& value);
 
 // repr() of a float.

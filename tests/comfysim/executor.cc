@@ -1,0 +1,32 @@
+#include "tests/comfysim/executor.h"
+
+#include <utility>
+
+#include "tests/comfysim/run.h"
+
+namespace comfysim {
+
+void Executor::run_forever() {
+  for (;;) {
+    auto taken = machine_.queue.take();
+    if (!taken) return;
+    const std::uint64_t task = taken->first;
+    const std::uint64_t life = machine_.control.life();
+    // The queue may have been forgotten between these two lines; then this prompt belongs to the old life.
+    if (!machine_.queue.is_running(task)) continue;
+    if (machine_.control.take_free()) cache_.clear();
+    Run run(machine_, cache_, std::move(taken->second), life);
+    const std::string prompt_id = run.prompt_id();
+    std::optional<json::object> entry = run.execute();
+    if (!entry) {
+      cache_.clear();
+      continue;
+    }
+    machine_.queue.task_done(task, std::move(*entry));
+    if (run.client()) {
+      machine_.sockets.send(run.client(), "executing", {{"node", nullptr}, {"prompt_id", prompt_id}});
+    }
+  }
+}
+
+}  // namespace comfysim

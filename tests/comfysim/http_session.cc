@@ -1,0 +1,204 @@
+#include "tests/comfysim/http_session.h"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "tests/comfysim/ws_session.h"
+
+namespace comfysim {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+
+constexpr auto kKeepAlive = std::chrono::seconds(75);  // aiohttp 3.8
+constexpr std::uint32_t kLargestHeader = 64 * 1024;
+
+using HeadParser = http::request_parser<http::empty_body>;
+using BodyParser = http::request_parser<http::string_body>;
+
+std::string to_text(beast::string_view view) {
+  return {view.data(), view.size()};
+}
+
+HttpRequest head_of(const HeadParser& parser) {
+  HttpRequest out;
+  const auto& message = parser.get();
+  out.method = to_text(message.method_string());
+  split_target({message.target().data(), message.target().size()}, out);
+  for (const auto& field : message) {
+    std::string name = to_text(field.name_string());
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+    out.headers[name] = to_text(field.value());
+  }
+  return out;
+}
+
+bool is_prompt_post(const HttpRequest& request) {
+  return request.method == "POST" && (request.path == "/prompt" || request.path == "/api/prompt");
+}
+
+class HttpSession {
+ public:
+  HttpSession(asio::ip::tcp::socket socket, Hub& hub, Machine& machine, Routes& routes)
+      : stream_(std::move(socket)), hub_(hub), machine_(machine), routes_(routes) {}
+
+  asio::awaitable<void> run();
+
+ private:
+  // Whether the connection can be used for another request.
+  asio::awaitable<bool> serve_one();
+  asio::awaitable<bool> read_body(HeadParser& head, HttpRequest& request, HttpResponse& refusal);
+  // Reads and drops the `size` bytes of a body; false when the client breaks off.
+  asio::awaitable<bool> drain(std::uint64_t size);
+  asio::awaitable<bool> send(HttpResponse response, bool keep_alive, bool head_only, unsigned version);
+
+  std::uint64_t body_limit() const {
+    return static_cast<std::uint64_t>(machine_.options.max_upload_mb * 1024.0 * 1024.0);
+  }
+
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_;
+  Hub& hub_;
+  Machine& machine_;
+  Routes& routes_;
+  bool upgraded_ = false;
+};
+
+asio::awaitable<void> HttpSession::run() {
+  bool more = true;
+  while (more) more = co_await serve_one();
+  if (upgraded_) co_return;
+  boost::system::error_code ignored;
+  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  stream_.socket().close(ignored);
+}
+
+asio::awaitable<bool> HttpSession::serve_one() {
+  HeadParser head;
+  head.body_limit(boost::none);
+  head.header_limit(kLargestHeader);
+  stream_.expires_after(kKeepAlive);
+  const auto [error, size] =
+      co_await http::async_read_header(stream_, buffer_, head, asio::as_tuple(asio::use_awaitable));
+  if (error) co_return false;
+  const std::int64_t arrived = now_us();
+  stream_.expires_never();
+  HttpRequest request = head_of(head);
+  const bool keep_alive = head.keep_alive();
+  const bool head_only = request.method == "HEAD";
+  const unsigned version = head.get().version();
+
+  if (beast::websocket::is_upgrade(head.get()) && routes_.is_websocket(request)) {
+    if (const std::optional<HttpResponse> refusal = routes_.check_origin(request)) {
+      co_return co_await send(*refusal, false, false, version);
+    }
+    upgraded_ = true;
+    const std::string sid = request.parameter("clientId").value_or("");
+    co_await serve_websocket(std::move(stream_), head.release(), sid, hub_, machine_);
+    co_return false;
+  }
+
+  if (is_prompt_post(request)) {
+    request.post_number = routes_.note_post(arrived);
+    if (const std::optional<Fault> fault = machine_.faults.take("refuse", "post")) {
+      routes_.note_refused(request, fault->status, "fault");
+      if (fault->status == 0) co_return false;
+      co_return co_await send(empty_response(fault->status), false, false, version);
+    }
+    if (const std::optional<Fault> fault = machine_.faults.take("read_late", "post")) {
+      asio::steady_timer timer(stream_.get_executor(), std::chrono::milliseconds(fault->delay_ms));
+      co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    }
+  }
+
+  HttpResponse response;
+  const bool whole = co_await read_body(head, request, response);
+  if (!whole) {
+    if (response.close) co_return false;
+    co_return co_await send(response, false, head_only, version);
+  }
+  response = routes_.handle(request);
+  if (response.close) co_return false;
+  co_return co_await send(std::move(response), keep_alive, head_only, version);
+}
+
+// False when there is no whole body: then `refusal` is the answer, or says to close.
+asio::awaitable<bool> HttpSession::read_body(HeadParser& head, HttpRequest& request, HttpResponse& refusal) {
+  const std::string expectation = request.header("expect");
+  const std::uint64_t announced = head.content_length().value_or(0);
+  if (!expectation.empty()) {
+    const std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    const asio::const_buffer buffer(go_on.data(), go_on.size());
+    co_await asio::async_write(stream_, buffer, asio::as_tuple(asio::use_awaitable));
+  }
+  if (announced > body_limit()) {
+    // Read first: an answer to a client that still writes would be lost in the reset of the connection.
+    const bool drained = co_await drain(announced);
+    refusal = text_response(413, "Maximum request body size " + std::to_string(body_limit()) +
+                                     " exceeded, actual body size " + std::to_string(announced));
+    refusal.close = !drained;
+    co_return false;
+  }
+  BodyParser parser(std::move(head));
+  parser.body_limit(body_limit());
+  const auto [error, size] = co_await http::async_read(stream_, buffer_, parser, asio::as_tuple(asio::use_awaitable));
+  if (error == http::error::body_limit) {
+    refusal = text_response(413, "Maximum request body size " + std::to_string(body_limit()) + " exceeded");
+    co_return false;
+  }
+  if (error) {
+    refusal.close = true;
+    co_return false;
+  }
+  request.body = std::move(parser.get().body());
+  co_return true;
+}
+
+asio::awaitable<bool> HttpSession::drain(std::uint64_t size) {
+  std::uint64_t left = size - std::min<std::uint64_t>(size, buffer_.size());
+  buffer_.consume(buffer_.size());
+  std::string chunk(64 * 1024, '\0');
+  while (left > 0) {
+    const asio::mutable_buffer target(chunk.data(), chunk.size());
+    const auto [error, got] = co_await stream_.async_read_some(target, asio::as_tuple(asio::use_awaitable));
+    if (error) co_return false;
+    left -= std::min<std::uint64_t>(left, got);
+  }
+  co_return true;
+}
+
+asio::awaitable<bool> HttpSession::send(HttpResponse response, bool keep_alive, bool head_only, unsigned version) {
+  http::response<http::string_body> message{http::int_to_status(response.status), version};
+  message.result(response.status);
+  message.set(http::field::content_type, response.content_type);
+  for (const auto& [name, value] : response.headers) message.set(name, value);
+  message.set(http::field::server, kServerName);
+  message.keep_alive(keep_alive);
+  message.content_length(response.body.size());
+  if (!head_only) message.body() = std::move(response.body);
+  http::response_serializer<http::string_body> serializer(message);
+  const auto [error, size] = co_await http::async_write(stream_, serializer, asio::as_tuple(asio::use_awaitable));
+  co_return !error && keep_alive;
+}
+
+}  // namespace
+
+asio::awaitable<void> serve_http(asio::ip::tcp::socket socket, Hub& hub, Machine& machine, Routes& routes) {
+  boost::system::error_code ignored;
+  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  const auto session = std::make_unique<HttpSession>(std::move(socket), hub, machine, routes);
+  co_await session->run();
+}
+
+}  // namespace comfysim

@@ -1,0 +1,91 @@
+#include "tests/comfysim/hub.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <vector>
+
+namespace comfysim {
+
+FramePtr make_text_frame(std::string_view type, const json::value& data) {
+  json::object message;
+  message["type"] = json::string_view(type.data(), type.size());
+  message["data"] = data;
+  return std::make_shared<const Frame>(Frame{false, dump_json(message)});
+}
+
+Hub::Hub(asio::io_context& io) : io_(io), wake_(io) {}
+
+void Hub::post(Envelope envelope) {
+  asio::post(io_, [this, envelope = std::move(envelope)]() mutable {
+    queue_.push_back(std::move(envelope));
+    wake_.cancel();
+  });
+}
+
+void Hub::send(const Sid& to, std::string_view type, json::object data) {
+  post({to, make_text_frame(type, std::move(data))});
+}
+
+void Hub::send_binary(const Sid& to, BinaryEvent event, std::string payload) {
+  std::string bytes(4, '\0');
+  bytes[3] = static_cast<char>(event);
+  post({to, std::make_shared<const Frame>(Frame{true, bytes + payload})});
+}
+
+bool Hub::wants_preview_metadata(const Sid& to) const {
+  if (!to) return false;
+  const std::lock_guard lock(mutex_);
+  const auto found = preview_metadata_.find(*to);
+  return found != preview_metadata_.end() && found->second;
+}
+
+void Hub::drop_all() {
+  asio::post(io_, [this] {
+    for (const SocketPtr& socket : std::vector<SocketPtr>(open_.begin(), open_.end())) socket->cut();
+  });
+}
+
+void Hub::deafen_all() {
+  asio::post(io_, [this] { table_.clear(); });
+}
+
+void Hub::attach(const std::string& sid, const SocketPtr& socket) {
+  open_.insert(socket);
+  table_[sid] = socket;
+  set_preview_metadata(sid, false);
+}
+
+void Hub::detach(const std::string& sid, const SocketPtr& socket) {
+  open_.erase(socket);
+  table_.erase(sid);
+  const std::lock_guard lock(mutex_);
+  preview_metadata_.erase(sid);
+}
+
+void Hub::set_preview_metadata(const std::string& sid, bool wanted) {
+  const std::lock_guard lock(mutex_);
+  preview_metadata_[sid] = wanted;
+}
+
+asio::awaitable<void> Hub::publish_loop() {
+  for (;;) {
+    if (queue_.empty()) {
+      wake_.expires_at(asio::steady_timer::time_point::max());
+      co_await wake_.async_wait(asio::as_tuple(asio::use_awaitable));
+      continue;
+    }
+    const Envelope envelope = std::move(queue_.front());
+    queue_.pop_front();
+    std::vector<SocketPtr> targets;
+    for (const auto& [sid, socket] : table_) {
+      if (!envelope.to || *envelope.to == sid) targets.push_back(socket);
+    }
+    for (const SocketPtr& socket : targets) {
+      socket->enqueue(envelope.frame);
+      co_await socket->drained();
+    }
+  }
+}
+
+}  // namespace comfysim

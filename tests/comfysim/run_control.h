@@ -1,0 +1,87 @@
+// How the rest of the server reaches into the running prompt.
+#ifndef RENDERYARD_TESTS_COMFYSIM_RUN_CONTROL_H_
+#define RENDERYARD_TESTS_COMFYSIM_RUN_CONTROL_H_
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "tests/comfysim/messages.h"
+
+namespace comfysim {
+
+// One global interrupt flag, as ComfyUI has, the life of the current run, and what a newly connected socket is told of
+// it. Thread-safe.
+class RunControl {
+ public:
+  void interrupt() { set_interrupt(true); }
+  void clear_interrupt() { set_interrupt(false); }
+  // Reads and clears the flag.
+  bool take_interrupt() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(interrupted_, false);
+  }
+
+  // Number of the present life; `end_life` ends all runs of it silently and wakes sleeping nodes.
+  std::uint64_t life() const {
+    const std::lock_guard lock(mutex_);
+    return life_;
+  }
+  void end_life() {
+    const std::lock_guard lock(mutex_);
+    ++life_;
+    changed_.notify_all();
+  }
+  // Sleeps; false at once when `life` is over.
+  bool sleep(std::uint64_t life, std::chrono::microseconds duration) {
+    std::unique_lock lock(mutex_);
+    return !changed_.wait_for(lock, duration, [&] { return life_ != life; });
+  }
+
+  // server.client_id and server.last_node_id of ComfyUI: whose prompt ran last and which node is running.
+  void set_client(Sid client) {
+    const std::lock_guard lock(mutex_);
+    client_ = std::move(client);
+  }
+  void set_node(std::optional<std::string> node) {
+    const std::lock_guard lock(mutex_);
+    node_ = std::move(node);
+  }
+  // The running node, when the prompt of that client is running.
+  std::optional<std::string> node_of(const std::string& client) const {
+    const std::lock_guard lock(mutex_);
+    return client_ == client ? node_ : std::nullopt;
+  }
+
+  // POST /free free_memory: the worker drops its cache before the next prompt.
+  void ask_to_free() {
+    const std::lock_guard lock(mutex_);
+    free_ = true;
+  }
+  bool take_free() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(free_, false);
+  }
+
+ private:
+  void set_interrupt(bool value) {
+    const std::lock_guard lock(mutex_);
+    interrupted_ = value;
+  }
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool interrupted_ = false;
+  bool free_ = false;
+  std::uint64_t life_ = 0;
+  Sid client_;
+  std::optional<std::string> node_;
+};
+
+}  // namespace comfysim
+
+#endif  // RENDERYARD_TESTS_COMFYSIM_RUN_CONTROL_H_

@@ -1,0 +1,417 @@
+#include "tests/comfysim/validate.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/comfysim/node_defs.h"
+
+namespace comfysim {
+namespace {
+
+// A Python exception that escapes the check of one node.
+struct PythonError : std::runtime_error {
+  PythonError(std::string t, const std::string& message) : std::runtime_error(message), type(std::move(t)) {}
+  std::string type;
+};
+
+struct NodeResult {
+  bool valid = true;
+  json::array errors;
+};
+
+const json::string_view to_view(std::string_view text) {
+  return {text.data(), text.size()};
+}
+
+const char* python_type_name(const json::value& value) {
+  switch (value.kind()) {
+    case json::kind::null:
+      return "NoneType";
+    case json::kind::bool_:
+      return "bool";
+    case json::kind::string:
+      return "str";
+    case json::kind::array:
+      return "list";
+    case json::kind::object:
+      return "dict";
+    case json::kind::double_:
+      return "float";
+    default:
+      return "int";
+  }
+}
+
+// int(value); throws PythonError.
+json::value to_int(const json::value& value) {
+  if (value.is_bool()) return value.get_bool() ? 1 : 0;
+  if (value.is_int64() || value.is_uint64()) return value;
+  if (value.is_double()) return static_cast<std::int64_t>(value.get_double());
+  if (value.is_string()) {
+    const std::string_view text(value.get_string().data(), value.get_string().size());
+    std::int64_t small = 0;
+    std::uint64_t large = 0;
+    const char* end = text.data() + text.size();
+    if (const auto r = std::from_chars(text.data(), end, small); r.ec == std::errc() && r.ptr == end) return small;
+    if (const auto r = std::from_chars(text.data(), end, large); r.ec == std::errc() && r.ptr == end) return large;
+    throw PythonError("ValueError", "invalid literal for int() with base 10: " + python_repr(value));
+  }
+  throw PythonError("TypeError", std::string("int() argument must be a string, a bytes-like object or a real number, "
+                                             "not '") +
+                                     python_type_name(value) + "'");
+}
+
+json::value to_float(const json::value& value) {
+  if (value.is_bool()) return value.get_bool() ? 1.0 : 0.0;
+  if (value.is_number()) return value.to_number<double>();
+  if (value.is_string()) {
+    const std::string_view text(value.get_string().data(), value.get_string().size());
+    double out = 0;
+    const auto r = std::from_chars(text.data(), text.data() + text.size(), out);
+    if (r.ec == std::errc() && r.ptr == text.data() + text.size()) return out;
+    throw PythonError("ValueError", "could not convert string to float: " + python_repr(value));
+  }
+  throw PythonError("TypeError", std::string("float() argument must be a string or a real number, not '") +
+                                     python_type_name(value) + "'");
+}
+
+bool truth(const json::value& value) {
+  if (value.is_bool()) return value.get_bool();
+  if (value.is_number()) return value.to_number<double>() != 0.0;
+  if (value.is_string()) return !value.get_string().empty();
+  if (value.is_array()) return !value.get_array().empty();
+  if (value.is_object()) return !value.get_object().empty();
+  return false;
+}
+
+bool less(const json::value& a, const json::value& b) {
+  if (a.is_uint64() && b.is_uint64()) return a.get_uint64() < b.get_uint64();
+  if (a.is_int64() && b.is_int64()) return a.get_int64() < b.get_int64();
+  if (a.is_int64() && b.is_uint64())
+    return a.get_int64() < 0 || static_cast<std::uint64_t>(a.get_int64()) < b.get_uint64();
+  if (a.is_uint64() && b.is_int64())
+    return b.get_int64() >= 0 && a.get_uint64() < static_cast<std::uint64_t>(b.get_int64());
+  return a.to_number<double>() < b.to_number<double>();
+}
+
+class Validator {
+ public:
+  Validator(json::object& prompt, const Files& files, const Generation& generation)
+      : prompt_(prompt), files_(files), generation_(generation) {}
+
+  NodeResult check_output(const std::string& id);
+  const std::map<std::string, NodeResult>& results() const { return results_; }
+  // Node ids in the order in which they were found to be bad or good.
+  const std::vector<std::string>& order() const { return order_; }
+
+ private:
+  // The result of the node and all nodes before it; throws PythonError as Python does.
+  bool check(const std::string& id);
+  void check_input(const std::string& id, const std::string& name, const json::value& spec, bool required,
+                   NodeResult& result);
+  void check_link(const std::string& id, const std::string& name, const json::array& link, const json::array& config,
+                  NodeResult& result);
+  void check_value(const std::string& id, const std::string& name, const json::array& config, NodeResult& result);
+  void report_cycle(const std::string& id);
+  void store(const std::string& id, NodeResult result);
+  std::string class_of(const json::value& id) const;
+
+  json::object& prompt_;
+  const Files& files_;
+  const Generation& generation_;
+  std::map<std::string, NodeResult> results_;
+  std::vector<std::string> order_;
+  std::vector<std::string> path_;
+};
+
+// [type, options] of an input, options {} when it has none.
+json::array config_of(const json::value& spec) {
+  json::array out = spec.as_array();
+  if (out.size() < 2) out.emplace_back(json::object());
+  return out;
+}
+
+json::object input_info(const std::string& name, const json::array& config) {
+  return json::object{{"input_name", name}, {"input_config", config}};
+}
+
+std::string Validator::class_of(const json::value& id) const {
+  const json::value* node = id.is_string() ? prompt_.if_contains(id.get_string()) : nullptr;
+  if (node == nullptr) throw PythonError("KeyError", python_repr(id));
+  return std::string(node->at("class_type").as_string());
+}
+
+void Validator::store(const std::string& id, NodeResult result) {
+  if (results_.emplace(id, std::move(result)).second) order_.push_back(id);
+}
+
+NodeResult Validator::check_output(const std::string& id) {
+  try {
+    check(id);
+  } catch (const PythonError& error) {
+    NodeResult failed{false, {}};
+    failed.errors.push_back(make_error("exception_during_validation", "Exception when validating node", error.what(),
+                                       {{"exception_type", error.type}, {"traceback", json::array()}}));
+    store(id, std::move(failed));
+    path_.clear();
+  }
+  return results_.at(id);
+}
+
+bool Validator::check(const std::string& id) {
+  if (const auto found = results_.find(id); found != results_.end()) return found->second.valid;
+  if (generation_.dependency_cycle && std::find(path_.begin(), path_.end(), id) != path_.end()) {
+    report_cycle(id);
+    return false;
+  }
+  path_.push_back(id);
+  json::object& node = prompt_.at(id).as_object();
+  if (const json::value* inputs = node.if_contains("inputs"); inputs == nullptr || !inputs->is_object()) {
+    throw PythonError("KeyError", "'inputs'");
+  }
+  const json::object& definition = *node_defs().find(class_of(json::value(id)));
+  NodeResult result;
+  for (const char* category : {"required", "optional"}) {
+    const json::value* specs = member(definition.at("input"), category);
+    if (specs == nullptr) continue;
+    for (const auto& [name, spec] : specs->as_object()) {
+      check_input(id, std::string(name), spec, std::string_view(category) == "required", result);
+    }
+  }
+  path_.pop_back();
+  if (!result.errors.empty()) result.valid = false;
+  const bool valid = result.valid;
+  store(id, std::move(result));
+  return valid && results_.at(id).valid;
+}
+
+void Validator::report_cycle(const std::string& id) {
+  const auto first = std::find(path_.begin(), path_.end(), id);
+  std::string route;
+  json::array members;
+  for (auto it = first; it != path_.end(); ++it) {
+    route += *it + " (" + class_of(json::value(*it)) + ") -> ";
+    members.emplace_back(*it);
+  }
+  route += id + " (" + class_of(json::value(id)) + ")";
+  for (const json::value& node : members) {
+    NodeResult failed{false, {}};
+    failed.errors.push_back(make_error("dependency_cycle", "Dependency cycle detected", route,
+                                       {{"node_id", node}, {"cycle_nodes", members}}));
+    store(std::string(node.as_string()), std::move(failed));
+  }
+}
+
+void Validator::check_input(const std::string& id, const std::string& name, const json::value& spec, bool required,
+                            NodeResult& result) {
+  json::object& inputs = prompt_.at(id).at("inputs").as_object();
+  const json::value* value = inputs.if_contains(name);
+  if (value == nullptr) {
+    if (required) {
+      result.errors.push_back(
+          make_error("required_input_missing", "Required input is missing", name, {{"input_name", name}}));
+    }
+    return;
+  }
+  const json::array config = config_of(spec);
+  if (value->is_array()) {
+    check_link(id, name, value->get_array(), config, result);
+  } else {
+    check_value(id, name, config, result);
+  }
+}
+
+void Validator::check_link(const std::string&, const std::string& name, const json::array& link,
+                           const json::array& config, NodeResult& result) {
+  json::object info = input_info(name, config);
+  if (link.size() != 2) {
+    info["received_value"] = link;
+    result.errors.push_back(make_error("bad_linked_input",
+                                       "Bad linked input, must be a length-2 list of [node_id, slot_index]", name,
+                                       std::move(info)));
+    return;
+  }
+  const std::string source = class_of(link[0]);
+  const json::array& outputs = node_defs().find(source)->at("output").as_array();
+  if (!link[1].is_int64()) throw PythonError("TypeError", "list indices must be integers or slices");
+  const std::int64_t slot = link[1].get_int64();
+  if (slot < 0 || static_cast<std::size_t>(slot) >= outputs.size()) {
+    throw PythonError("IndexError", "tuple index out of range");
+  }
+  const json::value received = outputs[static_cast<std::size_t>(slot)];
+  if (received != config[0] && received != "*") {
+    info["received_type"] = received;
+    info["linked_node"] = link;
+    result.errors.push_back(make_error(
+        "return_type_mismatch", "Return type mismatch between linked nodes",
+        name + ", received_type(" + python_str(received) + ") mismatch input_type(" + python_str(config[0]) + ")",
+        std::move(info)));
+    return;
+  }
+  const std::string linked(link[0].as_string());
+  const std::vector<std::string> path = path_;
+  try {
+    if (!check(linked)) result.valid = false;
+  } catch (const PythonError& error) {
+    path_ = path;
+    result.valid = false;
+    info["exception_message"] = error.what();
+    info["exception_type"] = error.type;
+    info["traceback"] = json::array();
+    info["linked_node"] = link;
+    NodeResult failed{false, {}};
+    failed.errors.push_back(make_error("exception_during_inner_validation", "Exception when validating inner node",
+                                       error.what(), std::move(info)));
+    store(linked, std::move(failed));
+  }
+}
+
+void Validator::check_value(const std::string& id, const std::string& name, const json::array& config,
+                            NodeResult& result) {
+  json::value& value = prompt_.at(id).at("inputs").at(name);
+  const std::string type = config[0].is_string() ? std::string(config[0].get_string()) : "COMBO";
+  if (const json::value* wrapped = member(value, "__value__")) value = json::value(*wrapped);
+  json::object info = input_info(name, config);
+  info["received_value"] = value;
+  try {
+    if (type == "INT") value = to_int(value);
+    if (type == "FLOAT") value = to_float(value);
+    if (type == "STRING" && !value.is_string()) value = json::value(python_str(value));
+    if (type == "BOOLEAN") value = truth(value);
+  } catch (const PythonError& error) {
+    info["exception_message"] = error.what();
+    result.errors.push_back(make_error("invalid_input_type", "Failed to convert an input value to a " + type + " value",
+                                       name + ", " + python_str(value) + ", " + error.what(), std::move(info)));
+    return;
+  }
+  if (class_of(json::value(id)) == "LoadImage" && name == "image") {
+    std::error_code error;
+    const std::string file = python_str(value);
+    if (!std::filesystem::exists(files_.annotated(file, "input"), error)) {
+      result.errors.push_back(make_error("custom_validation_failed", "Custom validation failed for node",
+                                         name + " - Invalid image file: " + file, {{"input_name", name}}));
+    }
+    return;
+  }
+  info["received_value"] = value;
+  const json::value* low = member(config[1], "min");
+  const json::value* high = member(config[1], "max");
+  if (low != nullptr && value.is_number() && less(value, *low)) {
+    result.errors.push_back(make_error("value_smaller_than_min",
+                                       "Value " + python_str(value) + " smaller than min of " + python_str(*low), name,
+                                       info));
+    return;
+  }
+  if (high != nullptr && value.is_number() && less(*high, value)) {
+    result.errors.push_back(make_error("value_bigger_than_max",
+                                       "Value " + python_str(value) + " bigger than max of " + python_str(*high), name,
+                                       info));
+    return;
+  }
+  if (!config[0].is_array()) return;
+  const json::array& choices = config[0].get_array();
+  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
+  std::string listed = python_str(config[0]);
+  if (choices.size() > 20) {
+    listed = "(list of length " + std::to_string(choices.size()) + ")";
+    info["input_config"] = nullptr;
+  }
+  result.errors.push_back(make_error("value_not_in_list", "Value not in list",
+                                     name + ": '" + python_str(value) + "' not in " + listed, std::move(info)));
+}
+
+// The error of a node whose class is missing; empty when all are known.
+json::object find_unknown_class(const json::object& prompt, const Generation& generation) {
+  for (const auto& [key, node] : prompt) {
+    const std::string id(key);
+    const json::value* class_type = member(node, "class_type");
+    const bool known = class_type != nullptr && class_type->is_string() &&
+                       node_defs().find({class_type->get_string().data(), class_type->get_string().size()}) != nullptr;
+    if (known) continue;
+    const json::value* meta = member(node, "_meta");
+    const json::value* title = meta == nullptr ? nullptr : member(*meta, "title");
+    const std::string details = "Node ID '#" + id + "'";
+    if (!generation.missing_node_type) {
+      return make_error("invalid_prompt", "Cannot execute because a node is missing the class_type property.", details);
+    }
+    json::object info = {{"node_id", id}, {"class_type", nullptr}, {"node_title", nullptr}};
+    if (title != nullptr) info["node_title"] = *title;
+    if (class_type == nullptr) {
+      const std::string name = title == nullptr ? "ID #" + id : python_str(*title);
+      return make_error(
+          "missing_node_type",
+          "Node '" + name + "' has no class_type. The workflow may be corrupted or a custom node is missing.", details,
+          std::move(info));
+    }
+    info["class_type"] = *class_type;
+    if (title == nullptr) info["node_title"] = *class_type;
+    return make_error("missing_node_type",
+                      "Node '" + python_str(info["node_title"]) + "' not found. The custom node may not be installed.",
+                      details, std::move(info));
+  }
+  return {};
+}
+
+}  // namespace
+
+json::object make_error(std::string_view type, std::string_view message, std::string_view details,
+                        json::object extra_info) {
+  return json::object{{"type", to_view(type)},
+                      {"message", to_view(message)},
+                      {"details", to_view(details)},
+                      {"extra_info", std::move(extra_info)}};
+}
+
+Validation validate_prompt(json::object& prompt, const std::optional<json::array>& targets, const Files& files,
+                           const Generation& generation) {
+  Validation out;
+  out.error = find_unknown_class(prompt, generation);
+  if (!out.error.empty()) return out;
+  std::vector<std::string> outputs;
+  for (const auto& [key, node] : prompt) {
+    const json::string& class_type = node.at("class_type").as_string();
+    if (!node_defs().is_output({class_type.data(), class_type.size()})) continue;
+    if (targets && std::find(targets->begin(), targets->end(), json::value(key)) == targets->end()) continue;
+    outputs.emplace_back(key);
+  }
+  if (outputs.empty()) {
+    out.error = make_error("prompt_no_outputs", "Prompt has no outputs", "");
+    return out;
+  }
+  Validator validator(prompt, files, generation);
+  std::string details;
+  for (const std::string& output : outputs) {
+    const NodeResult result = validator.check_output(output);
+    if (result.valid) {
+      out.outputs.emplace_back(output);
+      continue;
+    }
+    for (const json::value& error : result.errors) {
+      details +=
+          (details.empty() ? "" : "\n") + python_str(error.at("message")) + ": " + python_str(error.at("details"));
+    }
+    for (const std::string& id : validator.order()) {
+      const NodeResult& bad = validator.results().at(id);
+      if (bad.errors.empty()) continue;
+      if (!out.node_errors.contains(id)) {
+        out.node_errors[id] = {{"errors", bad.errors},
+                               {"dependent_outputs", json::array()},
+                               {"class_type", prompt.at(id).at("class_type")}};
+      }
+      out.node_errors[id].at("dependent_outputs").as_array().emplace_back(output);
+    }
+  }
+  out.accepted = !out.outputs.empty();
+  if (!out.accepted) {
+    out.error = make_error("prompt_outputs_failed_validation", "Prompt outputs failed validation", details);
+  }
+  return out;
+}
+
+}  // namespace comfysim
