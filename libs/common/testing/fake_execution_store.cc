@@ -1,0 +1,275 @@
+#include "libs/common/testing/fake_execution_store.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "libs/common/base/json.h"
+#include "libs/common/base/status_macros.h"
+#include "libs/common/testing/fake_leases.h"
+
+namespace renderyard::testing {
+
+namespace {
+
+using domain::Owner;
+using ports::ExecutionState;
+
+absl::StatusOr<ports::StartedExecution> with_workflow(FakeDatabase& database, const ExecutionRecord& execution) {
+  const JobRecord& job = *database.job(execution.row.job_id);
+  ports::StartedExecution loaded;
+  loaded.execution = execution.row;
+  loaded.workflow = job.row.workflow;
+  loaded.parameters_json = job.row.parameters_json;
+  loaded.job_uid = job.row.uid;
+  return loaded;
+}
+
+absl::StatusOr<std::optional<ports::StartedExecution>> start_execution(Transaction& txn, ports::ExecutionId id,
+                                                                       ports::InstanceId instance, ports::Epoch epoch,
+                                                                       const std::string& client_id) {
+  const ExecutionRecord* found = txn.database().execution(id);
+  if (found == nullptr || found->row.instance_id != instance || found->row.state != ExecutionState::kAssigned ||
+      found->row.cancel_requested_at || !holds_lease(txn.tables(), instance, epoch)) {
+    return std::nullopt;
+  }
+  ExecutionRecord execution = *found;
+  execution.row.state = ExecutionState::kSubmitting;
+  execution.row.owner_epoch = epoch;
+  execution.row.client_id = client_id;
+  execution.row.submitted_at = txn.now();
+  RETURN_IF_ERROR(txn.put(execution, Owner::kBridge));
+  ASSIGN_OR_RETURN(ports::StartedExecution started, with_workflow(txn.database(), execution));
+  return started;
+}
+
+// The row when the fence holds: this epoch owns it and it is in one of the states.
+const ExecutionRecord* fenced(Transaction& txn, ports::ExecutionId id, ports::Epoch epoch,
+                              const std::vector<ExecutionState>& states) {
+  const ExecutionRecord* found = txn.database().execution(id);
+  if (found == nullptr || found->row.owner_epoch != epoch) return nullptr;
+  return std::find(states.begin(), states.end(), found->row.state) == states.end() ? nullptr : found;
+}
+
+void stamp(ports::ExecutionRow& row, ExecutionState to, bool started, absl::Time now) {
+  const auto at_least = [to](std::initializer_list<ExecutionState> states) {
+    return std::find(states.begin(), states.end(), to) != states.end();
+  };
+  using E = ExecutionState;
+  const auto set = [now](std::optional<absl::Time>& time) {
+    if (!time) time = now;
+  };
+  if (at_least({E::kQueued, E::kRunning, E::kCollecting, E::kCompleted})) set(row.accepted_at);
+  if (started || at_least({E::kRunning, E::kCollecting, E::kCompleted})) set(row.started_at);
+  if (to == E::kCollecting || domain::is_final(to)) set(row.ended_at);
+  if (domain::is_final(to)) set(row.completed_at);
+}
+
+absl::StatusOr<std::optional<ports::Advanced>> advance_execution(Transaction& txn, const ports::Advance& step) {
+  for (const ExecutionState from : step.from) {
+    if (domain::allowed(from, step.to, Owner::kBridge)) continue;
+    return txn.database().defect(absl::StrCat("advance: illegal edge ", base::to_absl(domain::to_string(from)), " -> ",
+                                              base::to_absl(domain::to_string(step.to))));
+  }
+  const ExecutionRecord* found = fenced(txn, step.id, step.epoch, step.from);
+  if (found == nullptr) return std::nullopt;
+  ExecutionRecord execution = *found;
+  ports::ExecutionRow& row = execution.row;
+  if (domain::holds_slot(row.state) && !domain::holds_slot(step.to)) txn.free_slot_of(row);
+  row.state = step.to;
+  if (step.comfyui_prompt_id) row.comfyui_prompt_id = step.comfyui_prompt_id;
+  if (step.outcome_proof) row.outcome_proof = step.outcome_proof;
+  if (step.heard_end) row.heard_end = step.heard_end;
+  if (step.heard_outputs) row.heard_outputs = step.heard_outputs;
+  if (step.error) row.error = step.error;
+  stamp(row, step.to, step.started, txn.now());
+  RETURN_IF_ERROR(txn.put(execution, Owner::kBridge));
+  ports::Advanced advanced;
+  advanced.cancel_requested = row.cancel_requested_at.has_value();
+  return advanced;
+}
+
+absl::StatusOr<bool> complete_execution(Transaction& txn, ports::ExecutionId id, ports::Epoch epoch,
+                                        const std::vector<ports::OutputRow>& outputs, const std::string& result_json) {
+  const ExecutionRecord* found = fenced(txn, id, epoch, {ExecutionState::kCollecting, ExecutionState::kCompleted});
+  if (found == nullptr) return false;
+  if (found->row.state == ExecutionState::kCompleted) return true;  // a repeat
+  ExecutionRecord execution = *found;
+  execution.row.state = ExecutionState::kCompleted;
+  execution.row.progress_percent = 100;
+  execution.result_json = result_json;
+  stamp(execution.row, ExecutionState::kCompleted, true, txn.now());
+  RETURN_IF_ERROR(txn.put(execution, Owner::kBridge));
+  for (ports::OutputRow output : outputs) {
+    output.job_id = execution.row.job_id;
+    output.execution_id = id;
+    RETURN_IF_ERROR(txn.put(output));
+  }
+  return true;
+}
+
+const std::vector<ExecutionState>& sent_and_live() {
+  static const auto& states = *new std::vector<ExecutionState>{ExecutionState::kSubmitting, ExecutionState::kQueued,
+                                                               ExecutionState::kRunning, ExecutionState::kCollecting};
+  return states;
+}
+
+absl::Status write_progress(Transaction& txn, const std::vector<ports::ProgressWrite>& writes) {
+  for (const auto& write : writes) {
+    const ExecutionRecord* found = fenced(txn, write.id, write.epoch, sent_and_live());
+    if (found == nullptr) continue;
+    ExecutionRecord execution = *found;
+    execution.row.progress_percent = std::max(execution.row.progress_percent, write.percent);
+    execution.row.current_node.reset();
+    if (!write.current_node.empty()) execution.row.current_node = write.current_node;
+    RETURN_IF_ERROR(txn.put(execution, Owner::kBridge));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status write_heard(Transaction& txn, ports::ExecutionId id, ports::Epoch epoch,
+                         const std::optional<std::string>& end, const std::optional<std::string>& outputs) {
+  const ExecutionRecord* found = fenced(txn, id, epoch, sent_and_live());
+  if (found == nullptr) return absl::OkStatus();
+  ExecutionRecord execution = *found;
+  if (end) execution.row.heard_end = end;
+  if (outputs) execution.row.heard_outputs = outputs;
+  return txn.put(execution, Owner::kBridge);
+}
+
+}  // namespace
+
+base::Task<absl::StatusOr<std::vector<ports::Lease>>> FakeExecutionStore::reclaim(ports::BridgeIdentity who,
+                                                                                  absl::Duration ttl) {
+  return write<absl::StatusOr<std::vector<ports::Lease>>>(
+      "reclaim", Draws{}, [who = std::move(who), ttl](Transaction& txn) {
+        return take_leases(txn, who, ttl, Acquisition::kOwn, std::numeric_limits<int>::max());
+      });
+}
+
+base::Task<absl::StatusOr<std::vector<ports::Lease>>> FakeExecutionStore::acquire(ports::BridgeIdentity who,
+                                                                                  absl::Duration ttl, int limit) {
+  return write<absl::StatusOr<std::vector<ports::Lease>>>(
+      "acquire", Draws{}, [who = std::move(who), ttl, limit](Transaction& txn) {
+        return take_leases(txn, who, ttl, Acquisition::kExpired, limit);
+      });
+}
+
+base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> FakeExecutionStore::renew(ports::BridgeIdentity who,
+                                                                                     std::vector<ports::Lease> leases,
+                                                                                     absl::Duration ttl) {
+  return write<absl::StatusOr<std::vector<ports::InstanceId>>>(
+      "renew", Draws{}, [who = std::move(who), leases = std::move(leases), ttl](Transaction& txn) {
+        return renew_leases(txn, who, leases, ttl);
+      });
+}
+
+base::Task<absl::Status> FakeExecutionStore::release(std::vector<ports::Lease> leases) {
+  return write<absl::Status>("release", Draws{}, [leases = std::move(leases)](Transaction& txn) {
+    release_leases(txn, leases);
+    return absl::OkStatus();
+  });
+}
+
+base::Task<absl::StatusOr<ports::InstanceRow>> FakeExecutionStore::instance(ports::InstanceId id) {
+  return FakeStore::read<absl::StatusOr<ports::InstanceRow>>(
+      "instance", [id](Transaction& txn) -> absl::StatusOr<ports::InstanceRow> {
+        const InstanceRecord* found = txn.database().instance(id);
+        if (found == nullptr) return absl::NotFoundError("no such instance");
+        return txn.database().view(*found);
+      });
+}
+
+base::Task<absl::StatusOr<std::vector<ports::ExecutionRow>>> FakeExecutionStore::live(ports::InstanceId instance) {
+  return FakeStore::read<absl::StatusOr<std::vector<ports::ExecutionRow>>>("live", [instance](Transaction& txn) {
+    std::vector<ports::ExecutionRow> rows;
+    for (const auto& [id, execution] : txn.tables().executions) {
+      if (execution.row.instance_id == instance && !domain::is_final(execution.row.state))
+        rows.push_back(execution.row);
+    }
+    return rows;
+  });
+}
+
+base::Task<absl::StatusOr<ports::ExecutionRow>> FakeExecutionStore::read(ports::ExecutionId id) {
+  return FakeStore::read<absl::StatusOr<ports::ExecutionRow>>(
+      "read_execution", [id](Transaction& txn) -> absl::StatusOr<ports::ExecutionRow> {
+        const ExecutionRecord* found = txn.database().execution(id);
+        if (found == nullptr) return absl::NotFoundError("no such execution");
+        return found->row;
+      });
+}
+
+base::Task<absl::StatusOr<ports::StartedExecution>> FakeExecutionStore::load(ports::ExecutionId id) {
+  return FakeStore::read<absl::StatusOr<ports::StartedExecution>>(
+      "load", [id](Transaction& txn) -> absl::StatusOr<ports::StartedExecution> {
+        const ExecutionRecord* found = txn.database().execution(id);
+        if (found == nullptr) return absl::NotFoundError("no such execution");
+        return with_workflow(txn.database(), *found);
+      });
+}
+
+base::Task<absl::StatusOr<std::optional<ports::StartedExecution>>> FakeExecutionStore::start(ports::ExecutionId id,
+                                                                                             ports::InstanceId instance,
+                                                                                             ports::Epoch epoch,
+                                                                                             std::string client_id) {
+  return write<absl::StatusOr<std::optional<ports::StartedExecution>>>(
+      "start", Draws{}, [id, instance, epoch, client_id = std::move(client_id)](Transaction& txn) {
+        return start_execution(txn, id, instance, epoch, client_id);
+      });
+}
+
+base::Task<absl::StatusOr<std::optional<ports::Advanced>>> FakeExecutionStore::advance(ports::Advance step) {
+  return write<absl::StatusOr<std::optional<ports::Advanced>>>(
+      "advance", Draws{}, [step = std::move(step)](Transaction& txn) { return advance_execution(txn, step); });
+}
+
+base::Task<absl::StatusOr<bool>> FakeExecutionStore::complete(ports::ExecutionId id, ports::Epoch epoch,
+                                                              std::vector<ports::OutputRow> outputs,
+                                                              std::string result_json) {
+  return write<absl::StatusOr<bool>>(
+      "complete", Draws{},
+      [id, epoch, outputs = std::move(outputs), result_json = std::move(result_json)](Transaction& txn) {
+        return complete_execution(txn, id, epoch, outputs, result_json);
+      });
+}
+
+base::Task<absl::Status> FakeExecutionStore::record_progress(std::vector<ports::ProgressWrite> writes) {
+  return write<absl::Status>("record_progress", Draws{},
+                             [writes = std::move(writes)](Transaction& txn) { return write_progress(txn, writes); });
+}
+
+base::Task<absl::Status> FakeExecutionStore::record_heard(ports::ExecutionId id, ports::Epoch epoch,
+                                                          std::optional<std::string> heard_end,
+                                                          std::optional<std::string> heard_outputs) {
+  return write<absl::Status>("record_heard", Draws{},
+                             [id, epoch, end = std::move(heard_end), outputs = std::move(heard_outputs)](
+                                 Transaction& txn) { return write_heard(txn, id, epoch, end, outputs); });
+}
+
+base::Task<absl::StatusOr<bool>> FakeExecutionStore::set_instance_state(ports::InstanceState state) {
+  return write<absl::StatusOr<bool>>("set_instance_state", Draws{}, [state = std::move(state)](Transaction& txn) {
+    return write_instance_state(txn, state);
+  });
+}
+
+base::Task<absl::Status> FakeExecutionStore::set_witness(ports::InstanceId instance, ports::Epoch epoch,
+                                                         std::string prompt_id) {
+  return write<absl::Status>("set_witness", Draws{},
+                             [instance, epoch, prompt_id = std::move(prompt_id)](Transaction& txn) {
+                               return write_witness(txn, instance, epoch, prompt_id);
+                             });
+}
+
+base::Task<absl::StatusOr<std::optional<std::string>>> FakeExecutionStore::witness(ports::InstanceId instance) {
+  using Result = absl::StatusOr<std::optional<std::string>>;
+  return FakeStore::read<Result>("witness", [instance](Transaction& txn) -> Result {
+    const InstanceRecord* found = txn.database().instance(instance);
+    if (found == nullptr) return absl::NotFoundError("no such instance");
+    return found->witness_prompt_id;
+  });
+}
+
+}  // namespace renderyard::testing

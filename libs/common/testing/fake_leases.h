@@ -1,0 +1,29 @@
+// Leases and instance state on an open transaction of the fake database; used by FakeExecutionStore.
+#pragma once
+
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libs/common/ports/execution_store.h"
+#include "libs/common/testing/fake_database.h"
+
+namespace renderyard::testing {
+
+enum class Acquisition { kOwn, kExpired };
+
+absl::StatusOr<std::vector<ports::Lease>> take_leases(Transaction& txn, const ports::BridgeIdentity& who,
+                                                      absl::Duration ttl, Acquisition which, int limit);
+std::vector<ports::InstanceId> renew_leases(Transaction& txn, const ports::BridgeIdentity& who,
+                                            const std::vector<ports::Lease>& leases, absl::Duration ttl);
+void release_leases(Transaction& txn, const std::vector<ports::Lease>& leases);
+// Is this the epoch of the instance's lease, live or not?
+bool holds_lease(const FakeTables& tables, ports::InstanceId instance, ports::Epoch epoch);
+absl::StatusOr<bool> write_instance_state(Transaction& txn, const ports::InstanceState& state);
+absl::Status write_witness(Transaction& txn, ports::InstanceId instance, ports::Epoch epoch,
+                           const std::string& prompt_id);
+
+}  // namespace renderyard::testing
