@@ -1,0 +1,62 @@
+// The bridge: holds leases on instances and runs a worker for each. A restart with the same id takes its leases back at once
+// by raising their epochs; leases of others are taken over when they have expired.
+// Thread-safety: everything on the strand. Ownership: the ports outlive the bridge.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include <absl/status/status.h>
+
+#include "libs/common/base/event.h"
+#include "libs/common/base/group.h"
+#include "libs/common/base/stream.h"
+#include "services/bridge/deps.h"
+#include "services/bridge/instance_worker.h"
+#include "services/bridge/progress_feed.h"
+
+namespace renderyard::bridge {
+
+class Bridge {
+ public:
+  Bridge(Deps deps, Config config);
+  ~Bridge();
+
+  // Runs until stop(); OK then.
+  base::Task<absl::Status> run();
+  // No more starts; POSTs in flight are waited for (Config::drain), then everything ends. Leases are kept: a restart with
+  // the same id goes on at once, others take over when they expire.
+  void stop();
+
+  // An execution was assigned to one of our instances: a hint.
+  void wake(base::ExecutionId execution);
+  // See ports::BridgeClient::progress. Must not outlive the bridge.
+  base::StreamPtr<ports::Progress> watch_progress() { return feed_.watch(); }
+
+ private:
+  struct Held {
+    HeldLease lease;
+    std::unique_ptr<InstanceWorker> worker;
+    std::unique_ptr<base::Group> group;
+  };
+
+  base::Task<absl::Status> lease_loop();
+  base::Task<absl::Status> renew();
+  base::Task<absl::Status> acquire(bool own_restart);
+  base::Task<absl::Status> work(std::shared_ptr<Held> held);
+  base::Task<absl::Status> route_wake(base::ExecutionId execution);
+  base::Task<absl::Status> drain_and_end();
+  void lose(base::InstanceId instance);
+
+  Deps deps_;
+  Config config_;
+  ProgressFeed feed_;
+  std::map<base::InstanceId, std::shared_ptr<Held>> held_;
+  base::Event look_;
+  base::Group group_;
+  bool reclaimed_ = false;
+  bool stopping_ = false;
+  bool store_away_ = false;
+};
+
+}  // namespace renderyard::bridge

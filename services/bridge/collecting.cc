@@ -1,0 +1,145 @@
+#include "services/bridge/collecting.h"
+
+#include <utility>
+#include <vector>
+
+#include "libs/common/base/json.h"
+#include "libs/common/base/status_macros.h"
+#include "libs/common/domain/error_code.h"
+#include "libs/common/domain/output_files.h"
+
+namespace renderyard::bridge {
+
+namespace {
+
+using domain::ExecutionState;
+
+class Collector {
+ public:
+  explicit Collector(ExecutionContext context)
+      : context_(std::move(context)),
+        execution_(*context_.execution),
+        deps_(context_.deps),
+        give_up_at_(deps_.clock.now() + context_.config.fetch_budget) {}
+
+  base::Task<absl::Status> run() {
+    const std::string outputs_json = execution_.row.heard_outputs.value_or("{}");
+    std::vector<ports::OutputRow> rows;
+    for (domain::OutputFile& file : domain::output_files(outputs_json)) {
+      if (file.type == "input") continue;  // named by the node, not made by it
+      auto row = co_await copy(file);
+      if (absl::IsCancelled(row.status())) co_return row.status();
+      if (!row.ok()) co_return co_await failed(file, row.status());
+      row->n = static_cast<int>(rows.size());
+      rows.push_back(*std::move(row));
+    }
+    co_return co_await complete(std::move(rows), outputs_json);
+  }
+
+ private:
+  // One file into the store, tried again while that can help.
+  base::Task<absl::StatusOr<ports::OutputRow>> copy(domain::OutputFile file) {
+    int truncated = 0;
+    for (int attempt = 1;; ++attempt) {
+      auto writer = co_await deps_.artifacts.create();
+      absl::Status status = writer.status();
+      bool store_away = !status.ok();
+      if (status.ok()) {
+        store_error_ = absl::OkStatus();
+        const absl::Time deadline = deps_.clock.now() + context_.config.fetch_deadline;
+        auto sink = sink_into(**writer);
+        auto fetched = co_await context_.comfy.fetch(file, std::move(sink), deadline);
+        status = fetched.status();
+        store_away = !store_error_.ok();
+        if (fetched.ok()) {
+          auto blob = co_await (*writer)->finish();
+          if (blob.ok()) co_return row_of(file, *blob, fetched->content_type);
+          status = blob.status();
+          store_away = true;
+        }
+      }
+      if (absl::IsCancelled(status)) co_return status;
+      if (absl::IsNotFound(status) && !store_away) co_return status;
+      if (absl::IsDataLoss(status) && ++truncated >= 3) co_return status;
+      // The store full or away is waited for without end: the render is done and must not be thrown away.
+      if (!store_away && deps_.clock.now() >= give_up_at_) co_return status;
+      deps_.journal.warning("collecting_waits", {{base::key::kExecution, execution_.row.id},
+                                                 {"store_away", store_away},
+                                                 {base::key::kReason, status.ToString()}});
+      const absl::Duration pause = retry_pause(deps_.random, attempt);
+      CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
+    }
+  }
+
+  absl::AnyInvocable<absl::Status(std::string_view)> sink_into(ports::BlobWriter& writer) {
+    return [this, &writer](std::string_view chunk) {
+      absl::Status status = writer.write(chunk);
+      if (!status.ok()) store_error_ = status;
+      return status;
+    };
+  }
+
+  ports::OutputRow row_of(const domain::OutputFile& file, const ports::StoredBlob& blob, std::string content_type) const {
+    ports::OutputRow row;
+    row.job_id = execution_.row.job_id;
+    row.execution_id = execution_.row.id;
+    row.node_id = file.node_id;
+    row.kind = file.kind;
+    row.filename = file.filename;
+    row.content_type = std::move(content_type);
+    row.size_bytes = blob.size_bytes;
+    row.sha256 = blob.sha256;
+    return row;
+  }
+
+  base::Task<absl::Status> failed(const domain::OutputFile& file, const absl::Status& why) {
+    ports::Advance step =
+        failed_with(domain::code::kOutputMissing,
+                    "output file \"" + file.filename + "\" of node " + file.node_id +
+                        " could not be had from the instance: " + std::string(base::to_std(why.message())),
+                    file.node_id);
+    auto moved = co_await persist(context_, std::move(step));
+    co_return moved.status();
+  }
+
+  base::Task<absl::Status> complete(std::vector<ports::OutputRow> rows, const std::string& outputs_json) {
+    const std::string result =
+        R"({"outputs":)" + outputs_json + R"(,"outputs_from":")" + execution_.outputs_from + "\"}";
+    for (int attempt = 1;; ++attempt) {
+      auto done = co_await deps_.executions.complete(execution_.row.id, context_.lease.epoch, rows, result);
+      if (done.ok()) {
+        if (*done) execution_.row.state = ExecutionState::kCompleted;
+        break;
+      }
+      if (absl::IsCancelled(done.status())) co_return done.status();
+      if (absl::IsInvalidArgument(done.status())) {
+        auto moved = co_await persist(
+            context_, failed_with(domain::code::kResultUnstorable, "the database refuses the result of the prompt"));
+        co_return moved.status();
+      }
+      // complete() may be repeated: it is harmless when it happened.
+      const absl::Duration pause = retry_pause(deps_.random, attempt);
+      CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
+    }
+    deps_.journal.info("execution_completed", {{base::key::kExecution, execution_.row.id},
+                                               {base::key::kJob, execution_.row.job_id},
+                                               {"files", rows.size()}});
+    deps_.hints.send(ports::Topic::kExecutions);
+    co_return absl::OkStatus();
+  }
+
+  ExecutionContext context_;
+  Execution& execution_;
+  Deps& deps_;
+  absl::Time give_up_at_;
+  absl::Status store_error_;
+};
+
+}  // namespace
+
+base::Task<absl::Status> collect(ExecutionContext context) {
+  Collector collector(std::move(context));
+  co_return co_await collector.run();
+}
+
+}  // namespace renderyard::bridge

@@ -1,0 +1,15 @@
+// From collecting to completed: copies every output file into the artifact store before the next prompt can overwrite it,
+// then completes the execution in one transaction. The store full or away is no failed render: it is tried again, with the
+// reason shown. A file the server does not have is: output_missing.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include "services/bridge/execution_context.h"
+
+namespace renderyard::bridge {
+
+// row collecting. Also for adopted executions: what was copied before is copied again, which is harmless.
+base::Task<absl::Status> collect(ExecutionContext context);
+
+}  // namespace renderyard::bridge

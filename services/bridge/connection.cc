@@ -1,0 +1,163 @@
+#include "services/bridge/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/common/base/status_macros.h"
+
+namespace renderyard::bridge {
+
+Connection::Connection(Deps& deps, const Config& config, ports::ComfyInstance& comfy, Router& router,
+                       base::InstanceId instance, std::string client_id,
+                       absl::AnyInvocable<void(const State&)> on_state)
+    : deps_(deps),
+      config_(config),
+      comfy_(comfy),
+      router_(router),
+      instance_(instance),
+      client_id_(std::move(client_id)),
+      on_state_(std::move(on_state)) {}
+
+base::Task<absl::Status> Connection::run() {
+  for (;;) {
+    if (attempts_ == 0) report(ports::InstanceStatus::kConnecting, {});
+    const absl::Time begun = deps_.clock.now();
+    const absl::Time connect_by = begun + config_.connect_deadline;
+    auto socket = co_await comfy_.connect(client_id_, connect_by);
+    if (absl::IsCancelled(socket.status())) co_return socket.status();
+    absl::Status status = socket.status();
+    if (status.ok() && !abilities_) {
+      const absl::Time probe_by = deps_.clock.now() + config_.request_deadline;
+      auto abilities = co_await comfy_.probe(probe_by);
+      if (absl::IsCancelled(abilities.status())) co_return abilities.status();
+      status = abilities.status();
+      if (abilities.ok()) abilities_ = *std::move(abilities);
+    }
+    if (!status.ok()) {
+      if (socket.ok()) {
+        const absl::Time close_by = deps_.clock.now() + config_.close_deadline;
+        const absl::Status closed = co_await (*socket)->close(close_by);
+        if (absl::IsCancelled(closed)) co_return closed;
+      }
+      ++attempts_;
+      auto answers = co_await http_answers();
+      if (absl::IsCancelled(answers.status())) co_return answers.status();
+      const bool polling = answers.ok() && *answers;
+      report(polling ? ports::InstanceStatus::kPolling : ports::InstanceStatus::kReconnecting, status.ToString());
+      CO_RETURN_IF_ERROR(co_await back_off());
+      continue;
+    }
+    attempts_ = 0;
+    ++generation_;
+    socket_ = *std::move(socket);
+    last_message_at_ = deps_.clock.now();
+    deps_.journal.info("comfyui_websocket_connected",
+                       {{base::key::kInstance, instance_},
+                        {base::key::kClient, client_id_},
+                        {base::key::kElapsedMs, absl::ToInt64Milliseconds(deps_.clock.now() - begun)}});
+    if (blocked_) {
+      report(ports::InstanceStatus::kPolling, "stream_blocked: the socket is open and silent");
+    } else {
+      report(ports::InstanceStatus::kConnected, {});
+    }
+    const absl::Status ended = co_await session();
+    // The same client id may be used again only after the end of TCP: otherwise the server's clean-up of the old socket
+    // makes the new one deaf.
+    const absl::Time close_by = deps_.clock.now() + config_.close_deadline;
+    auto old = std::move(socket_);
+    socket_ = nullptr;
+    // When this fails the time is over all the same; the new socket may be deaf then, and the watchdog finds it.
+    [[maybe_unused]] const absl::Status closed = co_await old->close(close_by);
+    old = nullptr;
+    const std::string reason = reopen_reason_.empty() ? ended.ToString() : std::exchange(reopen_reason_, {});
+    deps_.journal.info("comfyui_websocket_disconnected", {{base::key::kInstance, instance_},
+                                                          {base::key::kClient, client_id_},
+                                                          {base::key::kReason, reason}});
+    if (absl::IsCancelled(ended)) co_return ended;
+    report(ports::InstanceStatus::kReconnecting, reason);
+  }
+}
+
+// One connection's life. CANCELLED only when the connection itself is to end; a reopening is ABORTED.
+base::Task<absl::Status> Connection::session() {
+  session_group_ = std::make_unique<base::Group>(deps_.strand);
+  session_group_->spawn(read());
+  session_group_->spawn(keep_alive());
+  absl::Status status = co_await session_group_->join();
+  session_group_ = nullptr;
+  if (absl::IsCancelled(status) && !reopen_reason_.empty()) status = absl::AbortedError(reopen_reason_);
+  co_return status;
+}
+
+base::Task<absl::Status> Connection::read() {
+  for (;;) {
+    auto message = co_await socket_->next();
+    if (!message.ok()) co_return message.status();
+    if (!message->has_value()) co_return absl::UnavailableError("the server closed the socket");
+    last_message_at_ = deps_.clock.now();
+    router_.route(**message);
+  }
+}
+
+base::Task<absl::Status> Connection::keep_alive() {
+  for (;;) {
+    CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(config_.ping_every));
+    const absl::Time deadline = deps_.clock.now() + config_.ping_deadline;
+    const absl::Status pong = co_await socket_->ping(deadline);
+    if (absl::IsCancelled(pong)) co_return pong;
+    if (!pong.ok()) co_return absl::UnavailableError("no answer to a ping");
+  }
+}
+
+base::Task<absl::Status> Connection::alive(absl::Time deadline) {
+  if (!socket_) co_return absl::UnavailableError("not connected");
+  const std::uint64_t generation = generation_;
+  const absl::Status pong = co_await socket_->ping(deadline);
+  CO_RETURN_IF_ERROR(pong);
+  if (generation != this->generation()) co_return absl::UnavailableError("the socket was replaced");
+  co_return absl::OkStatus();
+}
+
+base::Task<absl::StatusOr<bool>> Connection::http_answers() {
+  const absl::Time deadline = deps_.clock.now() + config_.ping_deadline;
+  auto queue = co_await comfy_.queue(deadline);
+  if (absl::IsCancelled(queue.status())) co_return queue.status();
+  co_return queue.ok();
+}
+
+base::Task<absl::Status> Connection::back_off() {
+  constexpr int kSeconds[] = {1, 2, 4, 8, 16, 30};
+  const int step = std::min<int>(attempts_ - 1, std::size(kSeconds) - 1);
+  co_return co_await deps_.clock.sleep_for(deps_.random.jitter(absl::Seconds(kSeconds[step])));
+}
+
+void Connection::suspect_deaf() {
+  if (!session_group_ || !reopen_reason_.empty()) return;
+  if (fruitless_reopenings_ >= config_.reopen_limit) {
+    if (!blocked_) {
+      blocked_ = true;
+      report(ports::InstanceStatus::kPolling, "stream_blocked: the socket is open and silent");
+    }
+    return;
+  }
+  ++fruitless_reopenings_;
+  reopen_reason_ = "deaf: the socket is silent where it should speak";
+  deps_.journal.warning("comfyui_websocket_deaf",
+                        {{base::key::kInstance, instance_}, {base::key::kClient, client_id_}});
+  session_group_->cancel();
+}
+
+void Connection::suspect_server(std::string reason) {
+  abilities_.reset();
+  if (!session_group_ || !reopen_reason_.empty()) return;
+  reopen_reason_ = std::move(reason);
+  report(ports::InstanceStatus::kReconnecting, reopen_reason_);
+  session_group_->cancel();
+}
+
+void Connection::report(ports::InstanceStatus status, std::string reason) {
+  if (!on_state_) return;
+  on_state_({status, attempts_, std::move(reason)});
+}
+
+}  // namespace renderyard::bridge

@@ -1,0 +1,83 @@
+// The WebSocket of one instance under one client id: connects, reconnects (1 2 4 8 16 30 s with jitter, for ever), pings,
+// and hands every message to the router. The socket is a hint, REST is the truth: when the socket cannot be had but HTTP
+// answers, the instance is `polling` and goes on working.
+// Thread-safety: on the strand. Ownership: everything given outlives the connection.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <absl/functional/any_invocable.h>
+#include <absl/time/time.h>
+
+#include "libs/common/base/event.h"
+#include "libs/common/base/group.h"
+#include "libs/common/ports/comfy_instance.h"
+#include "services/bridge/deps.h"
+#include "services/bridge/router.h"
+
+namespace renderyard::bridge {
+
+class Connection {
+ public:
+  struct State {
+    ports::InstanceStatus status = ports::InstanceStatus::kDisconnected;
+    int attempts = 0;  // failed ones since the last connection
+    std::string reason;
+  };
+
+  // on_state is called for every change; empty for sockets that are only listened to (adoption sockets).
+  Connection(Deps& deps, const Config& config, ports::ComfyInstance& comfy, Router& router, base::InstanceId instance,
+             std::string client_id, absl::AnyInvocable<void(const State&)> on_state);
+
+  // Until cancelled.
+  base::Task<absl::Status> run();
+
+  const std::string& client_id() const { return client_id_; }
+  bool connected() const { return socket_ != nullptr; }
+  // Rises with every connection; the same number before and after means the same socket stayed open. 0 = not connected.
+  std::uint64_t generation() const { return connected() ? generation_ : 0; }
+  // When anything was last read from the socket of now.
+  absl::Time last_message_at() const { return last_message_at_; }
+  // Is the socket of now alive? A ping, answered before the deadline.
+  base::Task<absl::Status> alive(absl::Time deadline);
+
+  // The socket says nothing though it should: open it again, at most Config::reopen_limit times in a row without success;
+  // then stay connected but report `polling` with reason stream_blocked.
+  void suspect_deaf();
+  // The server answered in a way that makes it useless for now: no new work until it was connected and probed again.
+  void suspect_server(std::string reason);
+  // Messages of ours came: the socket is not deaf.
+  void not_deaf() { fruitless_reopenings_ = 0; }
+
+  // Known after the first successful probe.
+  const std::optional<ports::ComfyAbilities>& abilities() const { return abilities_; }
+
+ private:
+  base::Task<absl::Status> session();
+  base::Task<absl::Status> read();
+  base::Task<absl::Status> keep_alive();
+  base::Task<absl::Status> back_off();
+  base::Task<absl::StatusOr<bool>> http_answers();
+  void report(ports::InstanceStatus status, std::string reason);
+
+  Deps& deps_;
+  const Config& config_;
+  ports::ComfyInstance& comfy_;
+  Router& router_;
+  base::InstanceId instance_;
+  std::string client_id_;
+  absl::AnyInvocable<void(const State&)> on_state_;
+  std::optional<ports::ComfyAbilities> abilities_;
+  std::unique_ptr<ports::ComfySocket> socket_;
+  std::unique_ptr<base::Group> session_group_;
+  std::string reopen_reason_;
+  std::uint64_t generation_ = 0;
+  absl::Time last_message_at_ = absl::InfinitePast();
+  int attempts_ = 0;
+  int fruitless_reopenings_ = 0;
+  bool blocked_ = false;
+};
+
+}  // namespace renderyard::bridge

@@ -1,0 +1,75 @@
+// What the bridge needs from outside, and its settings. Thread-safety: the ports are used on the strand only.
+#pragma once
+
+#include <absl/time/time.h>
+
+#include "libs/common/base/clock.h"
+#include "libs/common/base/journal.h"
+#include "libs/common/base/random.h"
+#include "libs/common/base/strand.h"
+#include "libs/common/ports/artifact_store.h"
+#include "libs/common/ports/comfy_instance.h"
+#include "libs/common/ports/execution_store.h"
+#include "libs/common/ports/hints.h"
+#include "libs/common/ports/progress_cache.h"
+
+namespace renderyard::bridge {
+
+struct Deps {
+  base::Strand& strand;
+  base::Clock& clock;
+  base::Random& random;
+  base::Journal& journal;
+  ports::ExecutionStore& executions;
+  ports::ComfyConnector& comfy;
+  ports::ArtifactStore& artifacts;
+  ports::ProgressCache& cache;
+  ports::Hints& hints;
+};
+
+struct Config {
+  ports::BridgeIdentity identity;
+  // Every earlier process with this identity is dead and not merely stopped: the lock on the id's file is ours. Only then
+  // may the absence of a predecessor's prompt become "not accepted".
+  bool predecessor_is_dead = false;
+
+  absl::Duration lease_ttl = absl::Seconds(12);
+  absl::Duration lease_renew = absl::Seconds(3);
+  absl::Duration lease_margin = absl::Seconds(3);  // local trust ends this much before the lease
+  absl::Duration look_every = absl::Seconds(1);    // for assigned rows, wishes, free leases
+  int leases_per_look = 64;
+
+  absl::Duration connect_deadline = absl::Seconds(10);
+  absl::Duration ping_every = absl::Seconds(15);
+  absl::Duration ping_deadline = absl::Seconds(10);
+  absl::Duration close_deadline = absl::Seconds(5);
+
+  absl::Duration post_deadline = absl::Seconds(30);
+  absl::Duration request_deadline = absl::Seconds(15);
+  absl::Duration unclear_look_every = absl::Seconds(2);
+  absl::Duration unclear_limit = absl::Seconds(60);
+
+  absl::Duration status_after_post = absl::Seconds(2);  // a status must follow our own POST, else the socket is deaf
+  int reopen_limit = 2;                                 // fruitless reopenings before an instance is followed by polling
+  absl::Duration watchdog_first = absl::Seconds(5);
+  absl::Duration watchdog_last = absl::Seconds(120);
+  absl::Duration poll_without_socket = absl::Seconds(2);
+  absl::Duration vanished_gap = absl::Seconds(2);  // between the two looks that make a prompt lost
+
+  absl::Duration progress_every = absl::Seconds(1);
+  absl::Duration fetch_deadline = absl::Minutes(30);
+  absl::Duration fetch_budget = absl::Minutes(30);  // for getting one execution's files out of its instance
+  absl::Duration drain = absl::Seconds(10);         // for POSTs in flight at a regular stop
+  absl::Duration witness_every = absl::Seconds(10);
+};
+
+// A lease this process holds. Owned by the bridge; workers look at it before every POST.
+struct HeldLease {
+  base::InstanceId instance_id;
+  base::Epoch epoch;
+  // By the local clock: attempt start + ttl - margin. Local time may only shorten trust, the database decides.
+  absl::Time trusted_until;
+  std::string previous_owner;
+};
+
+}  // namespace renderyard::bridge

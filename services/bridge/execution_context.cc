@@ -1,0 +1,183 @@
+#include "services/bridge/execution_context.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <absl/time/time.h>
+
+#include "libs/common/base/status_macros.h"
+#include "libs/common/domain/error_code.h"
+#include "libs/common/domain/machines.h"
+
+namespace renderyard::bridge {
+
+namespace {
+
+using domain::ExecutionState;
+
+// Did an advance whose answer was lost happen? nullopt: it did not, try again.
+std::optional<bool> outcome_of(const ports::ExecutionRow& now, const ports::Advance& step) {
+  if (now.owner_epoch != step.epoch) return false;
+  if (now.state == step.to) return true;
+  for (const ExecutionState from : step.from) {
+    if (now.state == from) return std::nullopt;
+  }
+  return false;
+}
+
+bool worth_a_retry(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status) ||
+         absl::IsAborted(status);
+}
+
+void take_over(Execution& execution, const ports::Advance& step) {
+  execution.row.state = step.to;
+  if (step.comfyui_prompt_id) execution.row.comfyui_prompt_id = step.comfyui_prompt_id;
+  if (step.heard_outputs) execution.row.heard_outputs = step.heard_outputs;
+  if (step.heard_end) execution.row.heard_end = step.heard_end;
+}
+
+const domain::QueueItem* find_ours(const std::vector<domain::QueueItem>& items, const Execution& execution) {
+  const std::string id = to_string(execution.row.id);
+  for (const auto& item : items) {
+    if (item.prompt_id == execution.prompt_id() || item.execution_id == id) return &item;
+  }
+  return nullptr;
+}
+
+std::optional<Look> find_in(const domain::QueueListing& queue, const Execution& execution) {
+  if (const auto* item = find_ours(queue.running, execution)) return Look{Look::Where::kRunning, item->prompt_id, {}};
+  if (const auto* item = find_ours(queue.pending, execution)) return Look{Look::Where::kPending, item->prompt_id, {}};
+  return std::nullopt;
+}
+
+bool fence_lost(ExecutionContext& context, const ports::Advance& step) {
+  context.deps.journal.warning("fence_lost", {{base::key::kExecution, step.id},
+                                              {base::key::kEpoch, step.epoch},
+                                              {base::key::kState, domain::to_string(step.to)}});
+  return false;
+}
+
+}  // namespace
+
+base::Task<absl::StatusOr<bool>> persist(ExecutionContext& context, ports::Advance step) {
+  Execution& execution = *context.execution;
+  step.id = execution.row.id;
+  step.epoch = context.lease.epoch;
+  step.from = {execution.row.state};
+  bool in_doubt = false;
+  for (int attempt = 1;; ++attempt) {
+    auto advanced = co_await context.deps.executions.advance(step);
+    if (advanced.ok() && advanced->has_value()) {
+      if ((*advanced)->cancel_requested) execution.wish_cancel();
+      break;
+    }
+    if (absl::IsInvalidArgument(advanced.status()) && (step.heard_outputs || step.error)) {
+      // The database refuses a text: keep the state, drop the words.
+      context.deps.journal.warning("text_unstorable", {{base::key::kExecution, execution.row.id}});
+      step.heard_outputs.reset();
+      if (step.error) step.error->message = "the server's message cannot be stored";
+      continue;
+    }
+    if (!advanced.ok() && !worth_a_retry(advanced.status())) co_return advanced.status();
+    if (advanced.ok() && !in_doubt) co_return fence_lost(context, step);
+    // Either the answer was lost now, or it was before and an earlier attempt may have moved the row: ask, never guess.
+    if (!advanced.ok()) {
+      in_doubt = true;
+      const absl::Duration pause = retry_pause(context.deps.random, attempt);
+      CO_RETURN_IF_ERROR(co_await context.deps.clock.sleep_for(pause));
+    }
+    auto row = co_await context.deps.executions.read(execution.row.id);
+    if (absl::IsCancelled(row.status())) co_return row.status();
+    if (!row.ok()) continue;
+    if (row->cancel_requested_at) execution.wish_cancel();
+    const std::optional<bool> outcome = outcome_of(*row, step);
+    if (outcome == false) co_return fence_lost(context, step);
+    if (outcome == true) break;
+  }
+  take_over(execution, step);
+  context.deps.journal.info("execution_" + std::string(domain::to_string(step.to)),
+                            {{base::key::kExecution, execution.row.id},
+                             {base::key::kJob, execution.row.job_id},
+                             {base::key::kPrompt, execution.prompt_id()},
+                             {base::key::kCode, step.error ? step.error->code : ""},
+                             {base::key::kReason, step.outcome_proof.value_or("")}});
+  if (step.to != ExecutionState::kQueued) context.deps.hints.send(ports::Topic::kExecutions);
+  co_return true;
+}
+
+ports::Advance failed_with(std::string_view code, std::string message, std::string node_id, std::string node_class) {
+  ports::Advance step;
+  step.to = ExecutionState::kFailed;
+  step.error = ports::JobError{std::string(code), std::move(message), std::move(node_id), std::move(node_class)};
+  return step;
+}
+
+absl::Duration retry_pause(base::Random& random, int attempt) {
+  const absl::Duration full = std::min(absl::Milliseconds(200) * (1 << std::min(attempt - 1, 5)), absl::Seconds(5));
+  return full / 2 + random.jitter(full / 2);
+}
+
+base::Task<absl::StatusOr<Look>> look(ExecutionContext& context) {
+  Execution& execution = *context.execution;
+  const absl::Time deadline = context.deps.clock.now() + context.config.request_deadline;
+  ASSIGN_OR_CO_RETURN(const domain::QueueListing before, co_await context.comfy.queue(deadline));
+  if (auto found = find_in(before, execution)) co_return *std::move(found);
+  ASSIGN_OR_CO_RETURN(std::optional<domain::HistoryEntry> entry,
+                      co_await context.comfy.history(execution.prompt_id(), deadline));
+  if (entry) co_return Look{Look::Where::kEnded, execution.prompt_id(), std::move(entry)};
+  const auto& abilities = context.connection.abilities();
+  if (!execution.row.comfyui_prompt_id && (!abilities || !abilities->own_prompt_ids)) {
+    // A server that chose the id itself: ours stands only in the extra data.
+    ASSIGN_OR_CO_RETURN(const std::vector<domain::QueueItem> recent, co_await context.comfy.recent_history(64, deadline));
+    if (const auto* item = find_ours(recent, execution)) {
+      const std::string server_id = item->prompt_id;
+      ASSIGN_OR_CO_RETURN(std::optional<domain::HistoryEntry> old, co_await context.comfy.history(server_id, deadline));
+      if (old) co_return Look{Look::Where::kEnded, server_id, std::move(old)};
+    }
+  }
+  ASSIGN_OR_CO_RETURN(const domain::QueueListing after, co_await context.comfy.queue(deadline));
+  if (auto found = find_in(after, execution)) co_return *std::move(found);
+  co_return Look{};
+}
+
+base::Task<absl::Status> report_progress(ExecutionContext& context) {
+  Execution& execution = *context.execution;
+  const std::string node = execution.progress.current_node();
+  ports::Progress progress;
+  progress.job_id = execution.row.job_id;
+  progress.user_id = execution.row.user_id;
+  progress.execution_id = execution.row.id;
+  progress.owner_epoch = context.lease.epoch;
+  progress.instance_id = execution.row.instance_id;
+  progress.percent = execution.progress.percent();
+  progress.current_node = node;
+  if (auto it = execution.workflow.nodes.find(node); it != execution.workflow.nodes.end()) {
+    progress.node_class = it->second.class_type;
+    progress.node_title = it->second.title;
+  }
+  progress.at = context.deps.clock.wall();
+  execution.row.progress_percent = progress.percent;
+  execution.row.current_node = node;
+  context.feed.publish(progress);
+
+  ports::CachedProgress cached;
+  cached.prompt_id = execution.prompt_id();
+  cached.job_type = execution.job_type;
+  cached.user_id = execution.row.user_id;
+  cached.status = std::string(domain::to_string(execution.row.state));
+  cached.progress = progress.percent;
+  cached.client_id = execution.row.client_id.value_or("");
+  cached.execution_id = execution.row.id;
+  cached.owner_epoch = context.lease.epoch;
+  context.deps.cache.save(std::move(cached));
+
+  std::vector<ports::ProgressWrite> writes;
+  writes.push_back({execution.row.id, context.lease.epoch, progress.percent, node});
+  const absl::Status status = co_await context.deps.executions.record_progress(std::move(writes));
+  // Progress is ephemeral: what could not be written now is overtaken by the next update.
+  if (absl::IsCancelled(status)) co_return status;
+  co_return absl::OkStatus();
+}
+
+}  // namespace renderyard::bridge

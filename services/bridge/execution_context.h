@@ -1,0 +1,58 @@
+// What the steps of one execution (submit, resolve, follow, collect) share, and the one way they write its state.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <absl/status/statusor.h>
+
+#include "services/bridge/connection.h"
+#include "services/bridge/deps.h"
+#include "services/bridge/execution.h"
+#include "services/bridge/progress_feed.h"
+#include "services/bridge/router.h"
+
+namespace renderyard::bridge {
+
+// References outlive the execution's coroutine: all belong to its instance's worker or to the bridge.
+struct ExecutionContext {
+  Deps& deps;
+  const Config& config;
+  const HeldLease& lease;
+  ports::ComfyInstance& comfy;
+  Connection& connection;
+  Router& router;
+  ProgressFeed& feed;
+  std::shared_ptr<Execution> execution;
+  // A prompt known to be in the server's history (the last one seen finished there); empty when none is.
+  std::string witness;
+};
+
+// Moves the execution's row, however long the database is away. True: it is in state step.to now, by us. False: the fence
+// did not hold (another owner, or somebody moved it): the work on this execution must stop. id, epoch, from (the row's
+// state) are filled in. A wish to cancel that came meanwhile is noted. CANCELLED when the worker ends.
+base::Task<absl::StatusOr<bool>> persist(ExecutionContext& context, ports::Advance step);
+
+// Convenience for final states with an error.
+ports::Advance failed_with(std::string_view code, std::string message, std::string node_id = {},
+                           std::string node_class = {});
+
+// The pause before attempt `attempt` (from 1) of a repeated call: 0.2 s doubling to 5 s, half of it random.
+absl::Duration retry_pause(base::Random& random, int attempt);
+
+// What queue, history, queue said of the prompt, in this order (a prompt moves from queue to history, so a look at history
+// alone can miss it). An error means that the look failed: it says nothing.
+struct Look {
+  enum class Where { kAbsent, kPending, kRunning, kEnded };
+  Where where = Where::kAbsent;
+  std::string prompt_id;  // the server's id, when found
+  std::optional<domain::HistoryEntry> entry;
+};
+
+base::Task<absl::StatusOr<Look>> look(ExecutionContext& context);
+
+// Writes the progress of now to the feed, the database and the cache.
+base::Task<absl::Status> report_progress(ExecutionContext& context);
+
+}  // namespace renderyard::bridge

@@ -1,0 +1,297 @@
+#include "services/bridge/following.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "libs/common/base/status_macros.h"
+#include "libs/common/domain/error_code.h"
+
+namespace renderyard::bridge {
+
+namespace {
+
+using domain::ExecutionState;
+using domain::HistoryEnd;
+
+class Follower {
+ public:
+  explicit Follower(ExecutionContext context)
+      : context_(std::move(context)),
+        execution_(*context_.execution),
+        clock_(context_.deps.clock),
+        config_(context_.config),
+        interval_(config_.watchdog_first),
+        last_look_(clock_.now()) {}
+
+  base::Task<absl::Status> run() {
+    for (;;) {
+      ASSIGN_OR_CO_RETURN(bool done, co_await hear_end());
+      if (done) co_return absl::OkStatus();
+      ASSIGN_OR_CO_RETURN(done, co_await hear_start());
+      if (done) co_return absl::OkStatus();
+      CO_RETURN_IF_ERROR(co_await progress());
+      CO_RETURN_IF_ERROR(co_await wish());
+      suspect_deaf();
+      if (clock_.now() >= look_due()) {
+        ASSIGN_OR_CO_RETURN(done, co_await look_at_server());
+        if (done) co_return absl::OkStatus();
+      }
+      const absl::Status rested = co_await execution_.changed().wait_until(next_wake());
+      if (absl::IsCancelled(rested)) co_return rested;
+    }
+  }
+
+ private:
+  // The socket said that it is over: what does history say? True when the end is written.
+  base::Task<absl::StatusOr<bool>> hear_end() {
+    const auto& heard = execution_.heard();
+    if (!heard.over && !heard.end) co_return false;
+    if (clock_.now() < ask_history_at_) co_return false;
+    // On `executing` null the entry is there; after execution_success it may lag, so the null is given a moment to come.
+    if (!heard.over && !waited_for_null_) {
+      waited_for_null_ = true;
+      ask_history_at_ = clock_.now() + absl::Milliseconds(100);
+      co_return false;
+    }
+    const absl::Time deadline = clock_.now() + config_.request_deadline;
+    auto entry = co_await context_.comfy.history(execution_.prompt_id(), deadline);
+    if (absl::IsCancelled(entry.status())) co_return entry.status();
+    if (entry.ok() && entry->has_value()) co_return co_await ended(**std::move(entry), "history");
+    ++history_misses_;
+    if (!entry.ok()) CO_RETURN_IF_ERROR(co_await keep_what_was_heard());
+    // Wiped by somebody, or gone with the server: then what the socket said stands.
+    if (entry.ok() && history_misses_ >= 5 && heard.end) co_return co_await ended(entry_from_heard(), "events");
+    const absl::Duration pause = std::min(absl::Milliseconds(50) * (1 << std::min(history_misses_, 6)), absl::Seconds(2));
+    ask_history_at_ = clock_.now() + pause;
+    co_return false;
+  }
+
+  base::Task<absl::StatusOr<bool>> hear_start() {
+    if (!execution_.heard().started || execution_.row.state != ExecutionState::kQueued) co_return false;
+    // A short prompt may be over already: one step less to write.
+    if (execution_.heard().over || execution_.heard().end) co_return false;
+    ports::Advance step;
+    step.to = ExecutionState::kRunning;
+    step.started = true;
+    ASSIGN_OR_CO_RETURN(const bool moved, co_await persist(context_, std::move(step)));
+    co_return !moved;
+  }
+
+  base::Task<absl::Status> progress() {
+    const int percent = execution_.progress.percent();
+    const std::string& node = execution_.progress.current_node();
+    if (execution_.row.state != ExecutionState::kRunning) co_return absl::OkStatus();
+    if (reported_ && percent == execution_.row.progress_percent && node == execution_.row.current_node.value_or("")) {
+      co_return absl::OkStatus();
+    }
+    if (clock_.now() < next_progress_) co_return absl::OkStatus();
+    next_progress_ = clock_.now() + config_.progress_every;
+    reported_ = true;
+    co_return co_await report_progress(context_);
+  }
+
+  bool progress_waits() const {
+    return execution_.row.state == ExecutionState::kRunning &&
+           (!reported_ || execution_.progress.percent() != execution_.row.progress_percent ||
+            execution_.progress.current_node() != execution_.row.current_node.value_or(""));
+  }
+
+  // Asks the server to stop the prompt; what came of it is seen like any other end.
+  base::Task<absl::Status> wish() {
+    if (!execution_.cancel_wished() || clock_.now() < next_cancel_) co_return absl::OkStatus();
+    next_cancel_ = clock_.now() + absl::Seconds(5);
+    const auto& abilities = context_.connection.abilities();
+    if (!abilities) co_return absl::OkStatus();
+    const absl::Time deadline = clock_.now() + config_.request_deadline;
+    const absl::Status asked = co_await context_.comfy.cancel(execution_.prompt_id(), *abilities, deadline);
+    if (absl::IsCancelled(asked)) co_return asked;
+    context_.deps.journal.info("cancel_asked", {{base::key::kExecution, execution_.row.id},
+                                                {base::key::kPrompt, execution_.prompt_id()},
+                                                {base::key::kReason, asked.ToString()}});
+    if (asked.ok()) {
+      cancel_asked_ = true;
+      look_soon_ = clock_.now() + absl::Milliseconds(200);
+    }
+    co_return absl::OkStatus();
+  }
+
+  // A `status` must follow our own POST to everybody who listens.
+  void suspect_deaf() {
+    if (deaf_checked_ || execution_.posted_at == absl::InfiniteFuture()) return;
+    if (!context_.connection.connected()) return;
+    if (context_.connection.last_message_at() >= execution_.posted_at) {
+      deaf_checked_ = true;
+      context_.connection.not_deaf();
+    } else if (clock_.now() >= execution_.posted_at + config_.status_after_post) {
+      deaf_checked_ = true;
+      context_.connection.suspect_deaf();
+      look_soon_ = clock_.now();
+    }
+  }
+
+  absl::Time look_due() const {
+    const absl::Time last = std::max(last_look_, execution_.heard().last_at);
+    const absl::Duration wait = listening() ? interval_ : std::min(interval_, poll_interval_);
+    return std::min(last + wait, look_soon_);
+  }
+
+  bool listening() const {
+    return context_.connection.connected() && execution_.row.client_id == context_.connection.client_id();
+  }
+
+  absl::Time next_wake() const {
+    absl::Time wake = look_due();
+    const auto& heard = execution_.heard();
+    if (heard.over || heard.end) wake = std::min(wake, ask_history_at_);
+    if (progress_waits()) wake = std::min(wake, next_progress_);
+    if (execution_.cancel_wished()) wake = std::min(wake, next_cancel_);
+    if (!deaf_checked_ && execution_.posted_at != absl::InfiniteFuture() && context_.connection.connected()) {
+      wake = std::min(wake, execution_.posted_at + config_.status_after_post);
+    }
+    // Never in the past, and never a busy loop when a step above could not act.
+    return std::max(wake, clock_.now() + absl::Milliseconds(5));
+  }
+
+  base::Task<absl::StatusOr<bool>> look_at_server() {
+    look_soon_ = absl::InfiniteFuture();
+    auto seen = co_await look(context_);
+    if (absl::IsCancelled(seen.status())) co_return seen.status();
+    last_look_ = clock_.now();
+    if (!seen.ok()) {
+      poll_interval_ = std::min(poll_interval_ * 2, absl::Seconds(30));
+      co_return false;
+    }
+    poll_interval_ = config_.poll_without_socket;
+    interval_ = std::min(interval_ * 2, config_.watchdog_last);
+    switch (seen->where) {
+      case Look::Where::kEnded: {
+        if (!execution_.heard().end && !execution_.heard().over && listening()) {
+          // History knows an end of which an open socket said nothing.
+          context_.connection.suspect_deaf();
+        }
+        co_return co_await ended(*std::move(seen->entry), "history");
+      }
+      case Look::Where::kRunning:
+        absences_ = 0;
+        execution_.saw_started();
+        co_return co_await hear_start();
+      case Look::Where::kPending:
+        absences_ = 0;
+        co_return false;
+      case Look::Where::kAbsent: break;
+    }
+    co_return co_await absent();
+  }
+
+  // Neither queued nor in history, twice, with a pause between: gone.
+  base::Task<absl::StatusOr<bool>> absent() {
+    if (execution_.heard().end) co_return co_await ended(entry_from_heard(), "events");
+    if (++absences_ < 2) {
+      look_soon_ = clock_.now() + config_.vanished_gap;
+      co_return false;
+    }
+    ports::Advance step;
+    step.started = execution_.heard().started;
+    if (execution_.cancel_wished() && cancel_asked_) {
+      // A deleted pending prompt leaves no trace: this is what it looks like.
+      step.to = ExecutionState::kCancelled;
+    } else {
+      step.to = ExecutionState::kLost;
+      step.error = ports::JobError{std::string(domain::code::kExecutionLost),
+                                   "the instance no longer knows the prompt it had accepted (restarted, or its queue and "
+                                   "history were cleared)",
+                                   {},
+                                   {}};
+    }
+    ASSIGN_OR_CO_RETURN([[maybe_unused]] const bool moved, co_await persist(context_, std::move(step)));
+    co_return true;
+  }
+
+  base::Task<absl::Status> keep_what_was_heard() {
+    if (kept_ || !execution_.heard().end) co_return absl::OkStatus();
+    kept_ = true;
+    const absl::Status status = co_await context_.deps.executions.record_heard(
+        execution_.row.id, context_.lease.epoch, heard_end_text(), execution_.heard_outputs_json());
+    if (absl::IsCancelled(status)) co_return status;
+    co_return absl::OkStatus();
+  }
+
+  std::optional<std::string> heard_end_text() const {
+    switch (execution_.heard().end.value_or(HistoryEnd::kError)) {
+      case HistoryEnd::kSuccess: return "success";
+      case HistoryEnd::kError: return "error";
+      case HistoryEnd::kInterrupted: return "interrupted";
+    }
+    return std::nullopt;
+  }
+
+  domain::HistoryEntry entry_from_heard() const {
+    const auto& heard = execution_.heard();
+    domain::HistoryEntry entry;
+    entry.end = heard.end.value_or(HistoryEnd::kError);
+    entry.error = heard.error;
+    entry.files = heard.files;
+    entry.outputs_json = execution_.heard_outputs_json();
+    return entry;
+  }
+
+  base::Task<absl::StatusOr<bool>> ended(domain::HistoryEntry entry, std::string outputs_from) {
+    ports::Advance step;
+    step.started = true;
+    switch (entry.end) {
+      case HistoryEnd::kSuccess:
+        step.to = ExecutionState::kCollecting;
+        step.heard_end = "success";
+        step.heard_outputs = entry.outputs_json;
+        execution_.outputs_from = std::move(outputs_from);
+        break;
+      case HistoryEnd::kError: {
+        const domain::ExecutionError error = entry.error.value_or(domain::ExecutionError{});
+        step = failed_with(domain::code::kNodeError, error.message.empty() ? "the prompt failed" : error.message,
+                           error.node_id, error.node_type);
+        step.started = true;
+        break;
+      }
+      case HistoryEnd::kInterrupted:
+        if (execution_.cancel_wished()) {
+          step.to = ExecutionState::kCancelled;
+        } else {
+          step = failed_with(domain::code::kInterruptedByOther, "somebody else interrupted the prompt at the instance");
+          step.started = true;
+        }
+        break;
+    }
+    ASSIGN_OR_CO_RETURN([[maybe_unused]] const bool moved, co_await persist(context_, std::move(step)));
+    co_return true;
+  }
+
+  ExecutionContext context_;
+  Execution& execution_;
+  base::Clock& clock_;
+  const Config& config_;
+
+  absl::Duration interval_;
+  absl::Duration poll_interval_ = config_.poll_without_socket;
+  absl::Time last_look_;
+  absl::Time look_soon_ = absl::InfiniteFuture();
+  absl::Time ask_history_at_ = absl::InfinitePast();
+  absl::Time next_progress_ = absl::InfinitePast();
+  absl::Time next_cancel_ = absl::InfinitePast();
+  bool waited_for_null_ = false;
+  bool reported_ = false;
+  bool cancel_asked_ = false;
+  bool deaf_checked_ = false;
+  bool kept_ = false;
+  int history_misses_ = 0;
+  int absences_ = 0;
+};
+
+}  // namespace
+
+base::Task<absl::Status> follow(ExecutionContext context) {
+  Follower follower(std::move(context));
+  co_return co_await follower.run();
+}
+
+}  // namespace renderyard::bridge
