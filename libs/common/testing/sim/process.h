@@ -105,6 +105,10 @@ class Process {
     return own(std::make_shared<T>(std::forward<Args>(args)...));
   }
 
+  // For the outside (a peer's kernel notices that the connection is gone): runs outside of any process, right after the
+  // process has died.
+  void at_death(Job job) { at_death_.push_back(std::move(job)); }
+
   // Something arrives from outside: runs as a job of the process, when it is alive (held while it is stopped).
   void deliver(Job job) { world_.push(*this, std::move(job)); }
 
@@ -124,6 +128,7 @@ class Process {
   std::map<TimerId, Job> overdue_;                   // fell due while stopped
   std::vector<std::pair<std::uint64_t, Job>> held_;  // became ready while stopped
   std::vector<std::shared_ptr<void>> owned_;
+  std::vector<Job> at_death_;
 };
 
 }  // namespace renderyard::testing::sim

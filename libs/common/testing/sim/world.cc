@@ -74,6 +74,7 @@ void World::kill(Process& process) {
   for (Job& job : doomed) job = nullptr;
   process.strand_.drop_all();
   while (!process.owned_.empty()) process.owned_.pop_back();
+  for (Job& job : std::exchange(process.at_death_, {})) job();
 }
 
 void World::stop(Process& process) {

@@ -1,0 +1,381 @@
+#include "libs/common/testing/fake_comfy/fake_comfy.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <utility>
+
+namespace renderyard::testing {
+
+namespace {
+
+using What = ComfyLedgerEntry::What;
+constexpr int kProgressSteps = 4;
+
+std::string file_key(const domain::OutputFile& file) {
+  return file.type + "/" + file.subfolder + "/" + file.filename;
+}
+
+}  // namespace
+
+FakeComfy::FakeComfy(sim::World& world, std::string name, Options options)
+    : world_(world), name_(std::move(name)), options_(options), random_(world.fork("comfy " + name_)) {}
+
+absl::Duration FakeComfy::latency() {
+  return (options_.latency_min + random_->jitter(options_.latency_max - options_.latency_min)) * slowness_;
+}
+
+absl::Duration FakeComfy::moment() {
+  return absl::Microseconds(50) + random_->jitter(absl::Microseconds(400));
+}
+
+void FakeComfy::record(What what, const ComfyPrompt& prompt) {
+  ledger_.push_back({what, world_.now(), life_, prompt.prompt_id, prompt.execution_id, prompt.job_id});
+  if (!world_.trace().recording()) return;
+  static constexpr const char* kNames[] = {"posted", "accepted", "refused", "started", "ended", "vanished"};
+  note(std::string(kNames[static_cast<int>(what)]) + " prompt_id=" + prompt.prompt_id +
+       " execution_id=" + prompt.execution_id + " job_id=" + prompt.job_id);
+}
+
+std::optional<FakeComfy::PostFault> FakeComfy::take_post_fault() {
+  if (post_faults_.empty()) return std::nullopt;
+  const PostFault fault = post_faults_.front();
+  post_faults_.pop_front();
+  return fault;
+}
+
+void FakeComfy::die() {
+  if (!up_) return;
+  note("dies");
+  up_ = false;
+  ++life_;
+  ++run_;
+  for (const auto& [key, prompt] : pending_) record(What::kVanished, prompt);
+  if (running_) record(What::kVanished, running_->prompt);
+  pending_.clear();
+  running_.reset();
+  history_.clear();
+  finished_.clear();
+  clients_.clear();
+  for (auto& [id, socket] : std::exchange(sockets_, {})) {
+    socket.messages->send_end(latency(), absl::UnavailableError("connection reset"));
+  }
+  counter_ = 0;
+}
+
+void FakeComfy::restart() {
+  if (up_) return;
+  note("is back");
+  up_ = true;
+}
+
+void FakeComfy::forget(bool queue) {
+  note(queue ? "history and queue are cleared by somebody" : "history is cleared by somebody");
+  history_.clear();
+  finished_.clear();
+  if (!queue) return;
+  for (const auto& [key, prompt] : pending_) record(What::kVanished, prompt);
+  pending_.clear();
+  send_status();
+}
+
+void FakeComfy::drop_sockets() {
+  note("drops its sockets");
+  clients_.clear();
+  for (auto& [id, socket] : std::exchange(sockets_, {})) {
+    socket.messages->send_end(latency(), absl::UnavailableError("connection reset"));
+  }
+}
+
+void FakeComfy::deafen() {
+  if (clients_.empty()) return;
+  auto it = clients_.begin();
+  std::advance(it, static_cast<std::ptrdiff_t>(random_->below(clients_.size())));
+  note("deafens " + it->first);
+  clients_.erase(it);
+}
+
+domain::PostOutcome FakeComfy::post(std::string_view body) {
+  ParsedPost post = parse_post(body);
+  if (post.prompt.prompt_id.empty() || !options_.own_prompt_ids) post.prompt.prompt_id = random_->uuid4();
+  record(What::kPosted, post.prompt);
+  if (post.refused) {
+    record(What::kRefused, post.prompt);
+    return post.answer;
+  }
+  post.prompt.number = counter_++;
+  record(What::kAccepted, post.prompt);
+  domain::PostOutcome outcome;
+  outcome.kind = domain::PostOutcome::Kind::kAnswered;
+  outcome.http_status = 200;
+  outcome.content_type = "application/json; charset=utf-8";
+  outcome.body = boost::json::serialize(boost::json::object{
+      {"prompt_id", post.prompt.prompt_id}, {"number", post.prompt.number}, {"node_errors", boost::json::object{}}});
+  auto key = std::make_pair(post.prompt.number, post.prompt.prompt_id);
+  pending_.emplace(std::move(key), std::move(post.prompt));
+  send_status();
+  if (!running_) later(moment(), &FakeComfy::take_next);
+  return outcome;
+}
+
+domain::QueueListing FakeComfy::queue() const {
+  domain::QueueListing listing;
+  auto item = [](const ComfyPrompt& prompt) {
+    domain::QueueItem out;
+    out.prompt_id = prompt.prompt_id;
+    out.execution_id = prompt.execution_id;
+    out.number = prompt.number;
+    return out;
+  };
+  if (running_) listing.running.push_back(item(running_->prompt));
+  for (const auto& [key, prompt] : pending_) listing.pending.push_back(item(prompt));
+  return listing;
+}
+
+std::optional<domain::HistoryEntry> FakeComfy::history(const std::string& prompt_id) const {
+  auto it = history_.find(prompt_id);
+  if (it == history_.end()) return std::nullopt;
+  return it->second.entry;
+}
+
+std::vector<domain::QueueItem> FakeComfy::recent_history(int max_items) const {
+  std::vector<domain::QueueItem> items;
+  for (auto it = finished_.rbegin(); it != finished_.rend() && static_cast<int>(items.size()) < max_items; ++it) {
+    const domain::QueueItem& item = history_.at(*it).item;
+    if (!item.execution_id.empty()) items.push_back(item);
+  }
+  return items;
+}
+
+absl::StatusOr<std::string> FakeComfy::file(const domain::OutputFile& file) const {
+  auto it = files_.find(file_key(file));
+  if (it == files_.end()) return absl::NotFoundError("404: no such file");
+  return it->second;
+}
+
+bool FakeComfy::cancel(const std::string& prompt_id) {
+  if (running_ && running_->prompt.prompt_id == prompt_id) {
+    running_->interrupted = true;
+    return true;
+  }
+  for (auto it = pending_.begin(); it != pending_.end(); ++it) {
+    if (it->second.prompt_id != prompt_id) continue;
+    record(What::kEnded, it->second);
+    pending_.erase(it);
+    send_status();
+    return true;
+  }
+  return false;
+}
+
+ports::ComfyAbilities FakeComfy::abilities() const {
+  ports::ComfyAbilities abilities;
+  abilities.own_prompt_ids = options_.own_prompt_ids;
+  abilities.targeted_interrupt = options_.atomic_cancel;
+  abilities.atomic_cancel = options_.atomic_cancel;
+  abilities.jobs_api = options_.atomic_cancel;
+  abilities.version = options_.atomic_cancel ? "0.33.0" : "";
+  return abilities;
+}
+
+FakeComfy::SocketId FakeComfy::open_socket(const std::string& client_id, std::shared_ptr<Messages> messages) {
+  const SocketId id = next_socket_++;
+  domain::ComfyStatus status;
+  status.queue_remaining = static_cast<int>(queue_length());
+  status.sid = client_id;
+  messages->send(latency(), status);
+  if (running_ && running_->prompt.client_id == client_id && running_->node < running_->prompt.nodes.size()) {
+    domain::Executing executing;  // without a prompt id, as the server does at a reconnect
+    executing.node = running_->prompt.nodes[running_->node].id;
+    executing.display_node = *executing.node;
+    messages->send(latency(), executing);
+  }
+  sockets_.emplace(id, Socket{client_id, std::move(messages)});
+  clients_.insert_or_assign(client_id, id);
+  return id;
+}
+
+void FakeComfy::end_socket(SocketId socket) {
+  auto it = sockets_.find(socket);
+  if (it == sockets_.end()) return;
+  it->second.messages->send_end(latency(), absl::UnavailableError("socket closed"));
+  clients_.erase(it->second.client_id);  // by id, even when a newer socket holds it now
+  sockets_.erase(it);
+}
+
+void FakeComfy::send(const std::string& client_id, domain::ComfyMessage message) {
+  auto client = clients_.find(client_id);
+  if (client == clients_.end()) return;  // thrown away, never buffered
+  auto socket = sockets_.find(client->second);
+  if (socket == sockets_.end()) return;
+  socket->second.messages->send(latency(), std::move(message));
+}
+
+void FakeComfy::send_status() {
+  domain::ComfyStatus status;
+  status.queue_remaining = static_cast<int>(queue_length());
+  for (const auto& [client, id] : clients_) send(client, status);
+}
+
+void FakeComfy::later(absl::Duration delay, void (FakeComfy::*step)()) {
+  world_.after(delay, [this, step, run = run_] {
+    if (run == run_) (this->*step)();
+  });
+}
+
+void FakeComfy::take_next() {
+  if (running_ || pending_.empty()) return;
+  auto first = pending_.begin();
+  running_ = std::make_unique<Running>();
+  running_->prompt = std::move(first->second);
+  running_->outputs_json = "{";
+  pending_.erase(first);
+  record(What::kStarted, running_->prompt);
+  send_status();
+  later(moment(), &FakeComfy::begin_run);
+}
+
+void FakeComfy::begin_run() {
+  const ComfyPrompt& prompt = running_->prompt;
+  send(prompt.client_id, domain::ExecutionStart{prompt.prompt_id});
+  send(prompt.client_id, domain::ExecutionCached{prompt.prompt_id, {}});
+  later(moment(), &FakeComfy::begin_node);
+}
+
+void FakeComfy::begin_node() {
+  Running& run = *running_;
+  if (run.interrupted) return interrupt_run();
+  if (run.node >= run.prompt.nodes.size()) return announce_success();
+  const ComfyNode& node = run.prompt.nodes[run.node];
+  domain::NodeState state;
+  state.id = node.id;
+  state.display_id = node.id;
+  run.states.push_back(state);
+  send(run.prompt.client_id, domain::ProgressState{run.prompt.prompt_id, run.states});
+  domain::Executing executing;
+  executing.prompt_id = run.prompt.prompt_id;
+  executing.node = node.id;
+  executing.display_node = node.id;
+  send(run.prompt.client_id, executing);
+  report_progress();
+}
+
+void FakeComfy::report_progress() {
+  Running& run = *running_;
+  if (run.interrupted) return interrupt_run();
+  domain::NodeState& state = run.states.back();
+  const absl::Duration whole = (options_.node_min + random_->jitter(options_.node_max - options_.node_min)) * slowness_;
+  if (state.max > 1 && state.value >= state.max) {
+    later(moment(), &FakeComfy::end_node);
+    return;
+  }
+  if (state.max > 1) {
+    state.value += 1;
+    send(run.prompt.client_id, domain::ProgressState{run.prompt.prompt_id, run.states});
+  }
+  state.max = kProgressSteps;
+  later(whole / (kProgressSteps + 1), &FakeComfy::report_progress);
+}
+
+void FakeComfy::end_node() {
+  Running& run = *running_;
+  const ComfyNode& node = run.prompt.nodes[run.node];
+  if (node.class_type == "FailingNode") {
+    domain::ExecutionError error;
+    error.prompt_id = run.prompt.prompt_id;
+    error.node_id = node.id;
+    error.node_type = node.class_type;
+    error.message = "this node always fails";
+    error.exception_type = "RuntimeError";
+    return fail_run(std::move(error));
+  }
+  if (node.class_type == "SaveImage") {
+    domain::OutputFile file;
+    file.node_id = node.id;
+    file.kind = "images";
+    file.type = "output";
+    const auto slash = node.filename_prefix.rfind('/');
+    if (slash != std::string::npos) file.subfolder = node.filename_prefix.substr(0, slash);
+    const std::string stem = slash == std::string::npos ? node.filename_prefix : node.filename_prefix.substr(slash + 1);
+    const int number = ++file_counters_[node.filename_prefix];
+    char counter[16];
+    std::snprintf(counter, sizeof counter, "_%05d_.png", number);
+    file.filename = stem + counter;
+    files_.insert_or_assign(file_key(file), file_content(run.prompt.picture, node.id));
+    boost::json::object item{{"filename", file.filename}, {"subfolder", file.subfolder}, {"type", file.type}};
+    boost::json::object output{{"images", boost::json::array{item}}};
+    const std::string output_json = boost::json::serialize(output);
+    if (run.outputs_json.size() > 1) run.outputs_json += ",";
+    run.outputs_json += boost::json::serialize(boost::json::string(node.id)) + ":" + output_json;
+    run.files.push_back(file);
+    domain::Executed executed;
+    executed.prompt_id = run.prompt.prompt_id;
+    executed.node = node.id;
+    executed.display_node = node.id;
+    executed.output_json = output_json;
+    executed.files.push_back(file);
+    send(run.prompt.client_id, executed);
+  }
+  run.states.back().finished = true;
+  send(run.prompt.client_id, domain::ProgressState{run.prompt.prompt_id, run.states});
+  ++run.node;
+  later(moment(), &FakeComfy::begin_node);
+}
+
+void FakeComfy::fail_run(domain::ExecutionError error) {
+  send(running_->prompt.client_id, error);
+  finish_run(domain::HistoryEnd::kError, std::move(error), std::nullopt);
+  end_run();
+}
+
+void FakeComfy::interrupt_run() {
+  const std::size_t index = std::min(running_->node, running_->prompt.nodes.size() - 1);
+  domain::ExecutionInterrupted interrupted;
+  interrupted.prompt_id = running_->prompt.prompt_id;
+  interrupted.node_id = running_->prompt.nodes[index].id;
+  interrupted.node_type = running_->prompt.nodes[index].class_type;
+  send(running_->prompt.client_id, interrupted);
+  finish_run(domain::HistoryEnd::kInterrupted, std::nullopt, std::move(interrupted));
+  end_run();
+}
+
+void FakeComfy::announce_success() {
+  send(running_->prompt.client_id, domain::ExecutionSuccess{running_->prompt.prompt_id});
+  // The server writes the history only after it has sent this; a client that asks at once may find nothing.
+  later(random_->jitter(options_.history_lag), &FakeComfy::write_history);
+}
+
+void FakeComfy::write_history() {
+  finish_run(domain::HistoryEnd::kSuccess, std::nullopt, std::nullopt);
+  end_run();
+}
+
+void FakeComfy::finish_run(domain::HistoryEnd end, std::optional<domain::ExecutionError> error,
+                           std::optional<domain::ExecutionInterrupted> interrupted) {
+  Running& run = *running_;
+  Done done;
+  done.entry.end = end;
+  done.entry.files = run.files;
+  done.entry.outputs_json = run.outputs_json + "}";
+  done.entry.error = std::move(error);
+  done.entry.interrupted = std::move(interrupted);
+  done.entry.execution_id = run.prompt.execution_id;
+  done.item.prompt_id = run.prompt.prompt_id;
+  done.item.execution_id = run.prompt.execution_id;
+  done.item.number = run.prompt.number;
+  if (!history_.contains(run.prompt.prompt_id)) finished_.push_back(run.prompt.prompt_id);
+  history_.insert_or_assign(run.prompt.prompt_id, std::move(done));
+}
+
+void FakeComfy::end_run() {
+  const ComfyPrompt prompt = std::move(running_->prompt);
+  running_.reset();
+  ++run_;
+  record(What::kEnded, prompt);
+  send_status();
+  domain::Executing over;
+  over.prompt_id = prompt.prompt_id;
+  send(prompt.client_id, over);
+  later(moment(), &FakeComfy::take_next);
+}
+
+}  // namespace renderyard::testing
