@@ -1,0 +1,2 @@
+renderyard_test(settlement_test LABEL unit SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/settlement_test.cc LINK renderyard_domain)
+renderyard_test(placement_test LABEL unit SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/placement_test.cc LINK renderyard_domain)
