@@ -73,8 +73,9 @@ class ExecutionStore {
  public:
   virtual ~ExecutionStore() = default;
 
-  // Leases of enabled, not removed instances that this owner held (own restart: at once) -> epoch + 1 each, owner_epoch of
-  // their live executions (all but assigned) re-stamped and their adoptions raised in the same transaction.
+  // Leases that this owner held (own restart: at once) -> epoch + 1 each, owner_epoch of their live executions (all but
+  // assigned) re-stamped and their adoptions raised in the same transaction. Of enabled, not removed instances, and of
+  // others while they have live executions: those are followed to their end.
   virtual base::Task<absl::StatusOr<std::vector<Lease>>> reclaim(BridgeIdentity who, absl::Duration ttl) = 0;
   // Like reclaim for instances whose lease is absent or expired (by the database's clock); at most `limit`.
   virtual base::Task<absl::StatusOr<std::vector<Lease>>> acquire(BridgeIdentity who, absl::Duration ttl, int limit) = 0;

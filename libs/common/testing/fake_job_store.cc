@@ -15,6 +15,7 @@ using domain::Owner;
 absl::StatusOr<ports::SubmittedJob> submit_job(Transaction& txn, const ports::NewJob& job) {
   if (job.idempotency) {
     RETURN_IF_ERROR(check_text("key", job.idempotency->key));
+    if (job.idempotency->key.empty() || job.idempotency->key.size() > 255) return absl::InvalidArgumentError("key");
     const auto seen = txn.tables().idempotency_keys.find(std::pair(job.user, job.idempotency->key));
     if (seen != txn.tables().idempotency_keys.end()) {
       if (seen->second.body_sha256 != job.idempotency->body_sha256) {

@@ -1,13 +1,14 @@
 #include "libs/common/testing/fake_text.h"
 
+#include <absl/status/statusor.h>
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <string>
 
 #include "libs/common/base/json.h"
+#include "libs/common/base/status_macros.h"
 
 namespace renderyard::testing {
 
@@ -46,29 +47,37 @@ bool has_nul(const base::json::value& value) {
   return false;
 }
 
+absl::Status refused(std::string_view column) {
+  return absl::InvalidArgumentError(absl::StrCat(base::to_absl(column), ": PostgreSQL refuses it"));
+}
+
+absl::StatusOr<base::json::value> parse(std::string_view column, std::string_view value) {
+  base::json::parse_options options;
+  options.max_depth = 1024;
+  boost::system::error_code error;
+  base::json::value parsed = base::json::parse(base::json::string_view(value.data(), value.size()), error, {}, options);
+  if (error || has_nul(parsed)) return refused(column);
+  return parsed;
+}
+
 }  // namespace
 
 absl::Status check_text(std::string_view column, std::string_view value) {
   for (std::size_t at = 0; at < value.size();) {
     const std::size_t length = utf8_length(value, at);
-    if (length == 0 || value[at] == '\0') {
-      return absl::InvalidArgumentError(absl::StrCat(base::to_absl(column), ": a text PostgreSQL refuses"));
-    }
+    if (length == 0 || value[at] == '\0') return refused(column);
     at += length;
   }
   return absl::OkStatus();
 }
 
 absl::Status check_json(std::string_view column, std::string_view value) {
-  base::json::parse_options options;
-  options.max_depth = 1024;
-  boost::system::error_code error;
-  const base::json::value parsed =
-      base::json::parse(base::json::string_view(value.data(), value.size()), error, {}, options);
-  if (error || has_nul(parsed)) {
-    return absl::InvalidArgumentError(absl::StrCat(base::to_absl(column), ": JSON that PostgreSQL refuses"));
-  }
-  return absl::OkStatus();
+  return parse(column, value).status();
+}
+
+absl::Status check_json_object(std::string_view column, std::string_view value) {
+  ASSIGN_OR_RETURN(const base::json::value parsed, parse(column, value));
+  return parsed.is_object() ? absl::OkStatus() : refused(column);
 }
 
 bool is_canonical_uuid(std::string_view text) {

@@ -1,7 +1,7 @@
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
-#include <array>
+#include <cstdlib>
 #include <utility>
 
 #include "libs/common/base/json.h"
@@ -33,11 +33,13 @@ absl::Status check_error(const std::optional<ports::JobError>& error) {
 absl::Status check_texts(const JobRecord& job, bool born) {
   if (born) {
     RETURN_IF_ERROR(check_text("job_type", job.row.job_type));
+    if (job.row.job_type.empty() || job.row.job_type.size() > 255) return absl::InvalidArgumentError("jobs: job_type");
+    if (std::abs(job.row.priority) > 1000) return absl::InvalidArgumentError("jobs: priority");
     RETURN_IF_ERROR(check_text("workflow", job.row.workflow));
-    RETURN_IF_ERROR(check_json("parameters", job.row.parameters_json));
+    RETURN_IF_ERROR(check_json_object("parameters", job.row.parameters_json));
     RETURN_IF_ERROR(check_text("needs_key", job.needs_key));
     RETURN_IF_ERROR(check_optional_text("name", job.row.name));
-    RETURN_IF_ERROR(check_optional_json("metadata", job.row.metadata_json));
+    if (job.row.metadata_json) RETURN_IF_ERROR(check_json_object("metadata", *job.row.metadata_json));
   }
   RETURN_IF_ERROR(check_optional_json("result", job.row.result_json));
   return check_error(job.row.error);
@@ -60,7 +62,11 @@ bool in_percent(int value) {
 std::string broken_job_check(const ports::JobRow& row) {
   if (row.status == ports::JobStatus::kRetrying) return "jobs: status retrying";
   if (domain::is_final(row.status) != row.completed_at.has_value()) return "jobs: final <=> completed_at";
-  if (row.status == ports::JobStatus::kRunning && !row.execution_id) return "jobs: running without an execution";
+  const bool has_run = row.status == ports::JobStatus::kRunning || row.status == ports::JobStatus::kCompleted;
+  if (has_run && !(row.execution_id && row.started_at)) return "jobs: running or completed without execution or start";
+  if (row.claimed_at.has_value() != row.execution_id.has_value()) return "jobs: claimed <=> execution_id";
+  if (row.status == ports::JobStatus::kPending && row.started_at) return "jobs: pending but started";
+  if ((row.status == ports::JobStatus::kFailed) != row.error.has_value()) return "jobs: failed <=> error";
   if (!in_percent(row.progress_percent)) return "jobs: progress_percent";
   if (!is_canonical_uuid(row.uid)) return "jobs: uid";
   return "";
@@ -69,9 +75,18 @@ std::string broken_job_check(const ports::JobRow& row) {
 std::string broken_execution_check(const ports::ExecutionRow& row) {
   const bool sent_nothing =
       row.state == ports::ExecutionState::kAssigned || row.state == ports::ExecutionState::kWithdrawn;
-  if (!sent_nothing && !(row.client_id && row.owner_epoch)) return "executions: client_id and owner_epoch";
-  if (domain::is_final(row.state) != row.completed_at.has_value()) return "executions: final <=> completed_at";
-  if (row.settled_at && !domain::is_final(row.state)) return "executions: settled but not final";
+  if (!sent_nothing && !(row.client_id && row.owner_epoch && row.submitted_at)) return "executions: posted by nobody";
+  const bool is_final = domain::is_final(row.state);
+  const bool is_collecting = row.state == ports::ExecutionState::kCollecting;
+  if (is_final != row.completed_at.has_value()) return "executions: final <=> completed_at";
+  if ((is_final || is_collecting) != row.ended_at.has_value()) return "executions: ended <=> ended_at";
+  const bool has_run =
+      is_collecting || row.state == ports::ExecutionState::kRunning || row.state == ports::ExecutionState::kCompleted;
+  if (has_run && !row.started_at) return "executions: running without a start";
+  if (row.heard_end && *row.heard_end != "success" && *row.heard_end != "error" && *row.heard_end != "interrupted") {
+    return "executions: heard_end";
+  }
+  if (row.settled_at && !is_final) return "executions: settled but not final";
   if (!in_percent(row.progress_percent)) return "executions: progress_percent";
   if (!is_canonical_uuid(row.client_prompt_id)) return "executions: client_prompt_id";
   return "";
@@ -198,7 +213,8 @@ absl::Status Transaction::put(const InstanceRecord& instance) {
   RETURN_IF_ERROR(check_text("ws_url", row.ws_url));
   RETURN_IF_ERROR(check_optional_text("status_reason", row.status_reason));
   RETURN_IF_ERROR(check_optional_text("witness_prompt_id", instance.witness_prompt_id));
-  if (row.slots < 1) return absl::InvalidArgumentError("instances: slots");
+  if (row.name.empty() || row.name.size() > 255) return absl::InvalidArgumentError("instances: name");
+  if (row.slots < 1 || row.slots > 64) return absl::InvalidArgumentError("instances: slots");
   for (const auto& [id, other] : tables().instances) {
     if (id == row.id || row.removed_at || other.row.removed_at) continue;
     if (other.row.name == row.name) return absl::AlreadyExistsError("instances: the name is in use");
@@ -252,7 +268,7 @@ void Transaction::set_waiting_reason(std::string reason) {
 
 absl::Status Transaction::write_event(JobRecord& job, std::string_view type,
                                       std::optional<ports::ExecutionId> execution, std::string data_json) {
-  RETURN_IF_ERROR(check_json("job_events.data", data_json));
+  RETURN_IF_ERROR(check_json_object("job_events.data", data_json));
   // A number drawn before another transaction wrote to this job cannot be used: in PostgreSQL the row lock would have
   // made this transaction wait before it drew one. It stays a hole.
   while (!drawn_event_ids_.empty() && drawn_event_ids_.front() <= job.last_event_id) drawn_event_ids_.pop_front();
