@@ -18,7 +18,10 @@ void append_number(std::string& out, double value) {
     return;
   }
   std::array<char, 32> buffer{};
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+  char* const last = buffer.data() + buffer.size();
+  // The shortest form of a large double may be an integer of more than 64 bits, which readers refuse.
+  const auto end = std::abs(value) < 1e15 ? std::to_chars(buffer.data(), last, value)
+                                          : std::to_chars(buffer.data(), last, value, std::chars_format::scientific);
   out.append(buffer.data(), end.ptr);
 }
 
