@@ -15,6 +15,36 @@ function(renderyard_executable name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endfunction()
 
+# tests-<label>: builds all tests of a label, and what they start.
+foreach(_label unit conformance simulation integration e2e)
+  add_custom_target(tests-${_label})
+endforeach()
+
+# renderyard_test_properties(CTEST_NAME LABEL TIMEOUT): label, timeout and environment of a test. A sanitizer build makes
+# a test slower, and marks those that only `scripts/test full` runs under it.
+function(renderyard_test_properties name label timeout)
+  set(labels ${label})
+  if(RENDERYARD_SANITIZE)
+    math(EXPR timeout "${timeout} * 4")
+    if(label MATCHES "^(integration|e2e)$")
+      list(APPEND labels sanitized-full)
+    endif()
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout}
+    ENVIRONMENT "RENDERYARD_TEST_SOURCE_DIR=${PROJECT_SOURCE_DIR};RENDERYARD_TEST_BINARY_DIR=${CMAKE_BINARY_DIR};TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan-suppressions.txt")
+endfunction()
+
+# renderyard_ctest_name(NAME VAR): NAME as CTest shows it, so that the builds of one run can be told apart.
+function(renderyard_ctest_name name variable)
+  if(RENDERYARD_SANITIZE MATCHES "address")
+    set(${variable} ${name}.asan PARENT_SCOPE)
+  elseif(RENDERYARD_SANITIZE MATCHES "thread")
+    set(${variable} ${name}.tsan PARENT_SCOPE)
+  else()
+    set(${variable} ${name} PARENT_SCOPE)
+  endif()
+endfunction()
+
 # renderyard_test(NAME LABEL unit|conformance|simulation|integration|e2e SOURCES… LINK… [TIMEOUT s]):
 # one GoogleTest binary = one CTest test, with a label by which scripts/test selects it.
 function(renderyard_test name)
@@ -26,7 +56,20 @@ function(renderyard_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gmock GTest::gtest_main renderyard_warnings)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
-    ENVIRONMENT "RENDERYARD_TEST_SOURCE_DIR=${PROJECT_SOURCE_DIR};RENDERYARD_TEST_BINARY_DIR=${CMAKE_BINARY_DIR}")
+  renderyard_ctest_name(${name} ctest_name)
+  add_test(NAME ${ctest_name} COMMAND ${name})
+  renderyard_test_properties(${ctest_name} ${ARG_LABEL} ${ARG_TIMEOUT})
+  add_dependencies(tests-${ARG_LABEL} ${name})
+endfunction()
+
+# renderyard_script_test(NAME SCRIPT LABEL… TIMEOUT s [DEPENDS targets…]): a script as a CTest test; it finds the source
+# and the build in the environment, as the others do.
+function(renderyard_script_test name)
+  cmake_parse_arguments(ARG "" "SCRIPT;LABEL;TIMEOUT" "DEPENDS" ${ARGN})
+  renderyard_ctest_name(${name} ctest_name)
+  add_test(NAME ${ctest_name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SCRIPT})
+  renderyard_test_properties(${ctest_name} ${ARG_LABEL} ${ARG_TIMEOUT})
+  if(ARG_DEPENDS)
+    add_dependencies(tests-${ARG_LABEL} ${ARG_DEPENDS})
+  endif()
 endfunction()
