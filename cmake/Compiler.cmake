@@ -22,7 +22,6 @@ if(MOLD_PROGRAM)
 endif()
 add_link_options(-Wl,--as-needed)
 
-add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize=function>)
 
 set(RENDERYARD_SANITIZE "" CACHE STRING "Comma list of sanitizers, as -fsanitize takes it")
 if(RENDERYARD_SANITIZE)
