@@ -72,18 +72,18 @@ base::Task<absl::Status> Bridge::lease_loop() {
   absl::Time renew_at = deps_.clock.now() + config_.lease_renew;
   for (;;) {
     absl::Status status;
-    if (!reclaimed_) {
+    // Renewing comes first: after a long stop our own leases have run out, and while nobody else took them they are still
+    // ours under the same epoch.
+    if (!held_.empty() && deps_.clock.now() >= renew_at) {
+      status = co_await renew();
+      if (status.ok()) renew_at = deps_.clock.now() + config_.lease_renew;
+    }
+    if (status.ok() && !reclaimed_) {
       status = co_await acquire(true);
       reclaimed_ = status.ok();
     }
     if (status.ok()) status = co_await acquire(false);
     if (absl::IsCancelled(status)) co_return status;
-    if (!held_.empty() && deps_.clock.now() >= renew_at) {
-      const absl::Status renewed = co_await renew();
-      if (absl::IsCancelled(renewed)) co_return renewed;
-      if (renewed.ok()) renew_at = deps_.clock.now() + config_.lease_renew;
-      status.Update(renewed);
-    }
     if (store_away_ == status.ok()) {
       store_away_ = !status.ok();
       deps_.journal.warning(store_away_ ? "store_away" : "store_back", {{base::key::kReason, status.ToString()}});

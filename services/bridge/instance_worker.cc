@@ -90,6 +90,7 @@ base::Task<absl::Status> InstanceWorker::look_once() {
     ASSIGN_OR_CO_RETURN(row_, co_await deps_.executions.instance(lease_.instance_id));
     read_again_ = false;
   }
+  ended_meanwhile_.clear();
   ASSIGN_OR_CO_RETURN(std::vector<ports::ExecutionRow> rows, co_await deps_.executions.live(lease_.instance_id));
   const bool unwanted = !row_->is_enabled || row_->removed_at.has_value();
   if (unwanted && rows.empty() && executions_.empty()) {
@@ -102,6 +103,7 @@ base::Task<absl::Status> InstanceWorker::look_once() {
     co_return absl::FailedPreconditionError("disabled and empty");
   }
   for (ports::ExecutionRow& row : rows) {
+    if (ended_meanwhile_.contains(row.id)) continue;
     auto known = executions_.find(row.id);
     if (known == executions_.end()) {
       if (!draining_) adopt(std::move(row));
@@ -130,6 +132,7 @@ base::Task<absl::Status> InstanceWorker::drive(std::shared_ptr<Execution> execut
   router_.remove(*execution);
   feed_.forget(execution->row.id);
   executions_.erase(execution->row.id);
+  ended_meanwhile_.insert(execution->row.id);
   if (domain::is_final(execution->row.state)) deps_.cache.erase(execution->prompt_id());
   if (execution->row.state == ExecutionState::kCompleted) co_return co_await keep_witness(execution->prompt_id());
   co_return status;

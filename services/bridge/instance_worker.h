@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "libs/common/base/event.h"
@@ -60,6 +61,7 @@ class InstanceWorker {
   Router router_;
   std::unique_ptr<Connection> connection_;
   std::map<base::ExecutionId, std::shared_ptr<Execution>> executions_;
+  std::set<base::ExecutionId> ended_meanwhile_;   // during the look that is under way: its rows may be older than that
   std::map<std::string, bool> adoption_sockets_;  // client ids with a socket of their own
   Connection::State wanted_;                      // what the database should say
   bool published_ = true;
