@@ -17,10 +17,19 @@ FramePtr make_text_frame(std::string_view type, const json::value& data) {
 Hub::Hub(asio::io_context& io) : io_(io), wake_(io) {}
 
 void Hub::post(Envelope envelope) {
-  asio::post(io_, [this, envelope = std::move(envelope)]() mutable {
+  {
+    const std::lock_guard lock(mutex_);
     queue_.push_back(std::move(envelope));
-    wake_.cancel();
-  });
+  }
+  asio::post(io_, [this] { wake_.cancel(); });
+}
+
+std::optional<Hub::Envelope> Hub::take() {
+  const std::lock_guard lock(mutex_);
+  if (queue_.empty()) return std::nullopt;
+  Envelope out = std::move(queue_.front());
+  queue_.pop_front();
+  return out;
 }
 
 void Hub::send(const Sid& to, std::string_view type, json::object data) {
@@ -70,19 +79,18 @@ void Hub::set_preview_metadata(const std::string& sid, bool wanted) {
 
 asio::awaitable<void> Hub::publish_loop() {
   for (;;) {
-    if (queue_.empty()) {
+    const std::optional<Envelope> envelope = take();
+    if (!envelope) {
       wake_.expires_at(asio::steady_timer::time_point::max());
       co_await wake_.async_wait(asio::as_tuple(asio::use_awaitable));
       continue;
     }
-    const Envelope envelope = std::move(queue_.front());
-    queue_.pop_front();
     std::vector<SocketPtr> targets;
     for (const auto& [sid, socket] : table_) {
-      if (!envelope.to || *envelope.to == sid) targets.push_back(socket);
+      if (!envelope->to || *envelope->to == sid) targets.push_back(socket);
     }
     for (const SocketPtr& socket : targets) {
-      socket->enqueue(envelope.frame);
+      socket->enqueue(envelope->frame);
       co_await socket->drained();
     }
   }

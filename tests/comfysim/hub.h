@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -73,14 +74,15 @@ class Hub : public Sockets {
   };
 
   void post(Envelope envelope);
+  std::optional<Envelope> take();
 
   asio::io_context& io_;
   asio::steady_timer wake_;
-  std::deque<Envelope> queue_;
   std::map<std::string, SocketPtr> table_;  // client id -> who gets its messages
   std::set<SocketPtr> open_;                // all open sockets, deaf ones too
-  mutable std::mutex mutex_;
-  std::map<std::string, bool> preview_metadata_;  // guarded by mutex_: the worker asks
+  mutable std::mutex mutex_;                      // guards what follows: both threads use it
+  std::deque<Envelope> queue_;                    // the order of send() calls is the order of messages
+  std::map<std::string, bool> preview_metadata_;  // client id -> has sent the flag
 };
 
 }  // namespace comfysim

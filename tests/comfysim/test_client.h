@@ -1,0 +1,98 @@
+// Clients with which the tests drive comfysim: blocking HTTP, and a WebSocket that collects what comes.
+#ifndef RENDERYARD_TESTS_COMFYSIM_TEST_CLIENT_H_
+#define RENDERYARD_TESTS_COMFYSIM_TEST_CLIENT_H_
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/comfysim/pyjson.h"
+
+namespace comfysim::testing {
+
+// How long a test waits for what must come; only a broken server makes it pass.
+inline constexpr auto kPatience = std::chrono::seconds(20);
+
+struct Reply {
+  unsigned status = 0;                         // 0: no answer came
+  std::map<std::string, std::string> headers;  // names in lower case
+  std::string body;
+
+  json::value json() const { return parse_json(body).value_or(nullptr); }
+};
+
+using Headers = std::map<std::string, std::string>;
+
+// One request on a connection of its own.
+Reply request(std::uint16_t port, const std::string& method, const std::string& target, const std::string& body = "",
+              const Headers& headers = {});
+Reply get(std::uint16_t port, const std::string& target);
+Reply post(std::uint16_t port, const std::string& target, const json::value& body);
+
+// Sends a POST and closes the connection without waiting for the answer.
+void post_and_leave(std::uint16_t port, const std::string& target, const json::value& body);
+
+// One thing a WebSocket brought.
+struct Event {
+  enum class Kind { kText, kBinary, kPong, kClosed };
+  Kind kind = Kind::kText;
+  std::string bytes;  // raw
+  std::string type;   // of a text message
+  json::object data;  // ... and its data
+};
+
+// Reads on a thread of its own. Thread-safe.
+class WebSocketClient {
+ public:
+  // Connects; `target` as "/ws?clientId=a". Throws when the handshake fails.
+  WebSocketClient(std::uint16_t port, const std::string& target);
+  ~WebSocketClient();
+  WebSocketClient(const WebSocketClient&) = delete;
+  WebSocketClient& operator=(const WebSocketClient&) = delete;
+
+  void send(const std::string& text);
+  void ping();
+  void close();
+
+  // The next event; nullopt when nothing came in time.
+  std::optional<Event> next(std::chrono::milliseconds patience = kPatience);
+  // All events up to the first that `last` accepts, that one included. Stops early when the connection ends or nothing
+  // comes.
+  std::vector<Event> until(const std::function<bool(const Event&)>& last);
+  // The same up to executing with node null.
+  std::vector<Event> until_done();
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+// comfysim as a process of its own. Kills it at the end.
+class Process {
+ public:
+  Process(const std::filesystem::path& dir, std::vector<std::string> more_arguments);
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  std::uint16_t port() const { return port_; }
+  void signal(int number) const;
+  // Exit status; -1 when a signal ended it.
+  int wait();
+
+ private:
+  pid_t pid_ = -1;
+  std::uint16_t port_ = 0;
+};
+
+}  // namespace comfysim::testing
+
+#endif  // RENDERYARD_TESTS_COMFYSIM_TEST_CLIENT_H_
