@@ -1,0 +1,111 @@
+#include "libs/common/runtime/grpc/conversions.h"
+
+#include <google/protobuf/timestamp.pb.h>
+
+#include <string>
+
+namespace renderyard::runtime {
+
+namespace {
+
+void set_time(absl::Time time, google::protobuf::Timestamp& message) {
+  const timespec spec = absl::ToTimespec(time);
+  message.set_seconds(spec.tv_sec);
+  message.set_nanos(static_cast<std::int32_t>(spec.tv_nsec));
+}
+
+absl::Time time_of(const google::protobuf::Timestamp& message) {
+  return absl::FromUnixSeconds(message.seconds()) + absl::Nanoseconds(message.nanos());
+}
+
+}  // namespace
+
+v1::JobEvent to_proto(const ports::JobEvent& event) {
+  v1::JobEvent message;
+  message.set_id(event.id);
+  message.set_job_id(event.job_id.value);
+  message.set_seq(event.seq);
+  message.set_user_id(event.user_id.value);
+  message.set_type(event.type);
+  if (event.execution_id) message.set_execution_id(event.execution_id->value);
+  message.set_data_json(event.data_json);
+  set_time(event.created_at, *message.mutable_created_at());
+  return message;
+}
+
+ports::JobEvent from_proto(const v1::JobEvent& message) {
+  ports::JobEvent event;
+  event.id = message.id();
+  event.job_id = {message.job_id()};
+  event.seq = message.seq();
+  event.user_id = {message.user_id()};
+  event.type = message.type();
+  if (message.execution_id() != 0) event.execution_id = ports::ExecutionId{message.execution_id()};
+  event.data_json = message.data_json();
+  event.created_at = time_of(message.created_at());
+  return event;
+}
+
+v1::Progress to_proto(const ports::Progress& progress) {
+  v1::Progress message;
+  message.set_job_id(progress.job_id.value);
+  message.set_user_id(progress.user_id.value);
+  message.set_execution_id(progress.execution_id.value);
+  message.set_owner_epoch(progress.owner_epoch.value);
+  message.set_instance_id(progress.instance_id.value);
+  message.set_percent(progress.percent);
+  message.set_current_node(progress.current_node);
+  message.set_node_class(progress.node_class);
+  message.set_node_title(progress.node_title);
+  set_time(progress.at, *message.mutable_at());
+  return message;
+}
+
+ports::Progress from_proto(const v1::Progress& message) {
+  ports::Progress progress;
+  progress.job_id = {message.job_id()};
+  progress.user_id = {message.user_id()};
+  progress.execution_id = {message.execution_id()};
+  progress.owner_epoch = {message.owner_epoch()};
+  progress.instance_id = {message.instance_id()};
+  progress.percent = message.percent();
+  progress.current_node = message.current_node();
+  progress.node_class = message.node_class();
+  progress.node_title = message.node_title();
+  progress.at = time_of(message.at());
+  return progress;
+}
+
+v1::WatchEventsResponse to_proto(const ports::EventBatch& batch) {
+  v1::WatchEventsResponse message;
+  message.set_epoch(batch.epoch);
+  message.set_upto(batch.upto);
+  for (const ports::JobEvent& event : batch.events) *message.add_events() = to_proto(event);
+  return message;
+}
+
+ports::EventBatch from_proto(const v1::WatchEventsResponse& message) {
+  ports::EventBatch batch;
+  batch.epoch = message.epoch();
+  batch.upto = message.upto();
+  batch.events.reserve(static_cast<std::size_t>(message.events_size()));
+  for (const v1::JobEvent& event : message.events()) batch.events.push_back(from_proto(event));
+  return batch;
+}
+
+v1::Instance to_proto(const ports::InstanceRow& instance) {
+  v1::Instance message;
+  message.set_id(instance.id.value);
+  message.set_name(instance.name);
+  message.set_api_url(instance.api_url);
+  message.set_status(std::string(domain::to_string(instance.status)));
+  message.set_enabled(instance.is_enabled);
+  message.set_slots(instance.slots);
+  if (instance.status_reason) message.set_status_reason(*instance.status_reason);
+  message.set_reconnect_attempts(instance.reconnect_attempts);
+  if (instance.last_connected_at) set_time(*instance.last_connected_at, *message.mutable_last_connected_at());
+  if (instance.lease_owner) message.set_lease_owner(*instance.lease_owner);
+  return message;
+}
+
+}  // namespace renderyard::runtime
