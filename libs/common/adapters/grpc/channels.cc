@@ -1,0 +1,53 @@
+#include "libs/common/adapters/grpc/channels.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/support/channel_arguments.h>
+
+#include <utility>
+
+#include "libs/common/base/status_macros.h"
+#include "libs/common/runtime/token.h"
+
+namespace renderyard::grpc_clients {
+
+namespace {
+constexpr std::size_t kMaxChannels = 64;
+}
+
+absl::StatusOr<std::shared_ptr<Channels>> Channels::create(const runtime::TransportSecurity& security) {
+  ASSIGN_OR_RETURN(std::string token, runtime::read_service_token(security.service_token_file));
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+  if (!security.tls_ca.empty()) {
+    grpc::SslCredentialsOptions options;
+    ASSIGN_OR_RETURN(options.pem_root_certs, runtime::read_file("--tls-ca", security.tls_ca));
+    credentials = grpc::SslCredentials(options);
+  }
+  return std::make_shared<Channels>(std::move(credentials), std::move(token));
+}
+
+Channels::Channels(std::shared_ptr<grpc::ChannelCredentials> credentials, std::string token)
+    : credentials_(std::move(credentials)), token_(std::move(token)) {}
+
+std::shared_ptr<grpc::Channel> Channels::get(const std::string& address) {
+  if (const auto found = channels_.find(address); found != channels_.end()) return found->second;
+  if (channels_.size() >= kMaxChannels) {
+    std::erase_if(channels_, [](const auto& entry) { return entry.second.use_count() == 1; });
+  }
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);          // an http_proxy of the environment is not for our own calls
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // no connection outlives its client
+  auto channel = grpc::CreateCustomChannel(address, credentials_, arguments);
+  channels_.emplace(address, channel);
+  return channel;
+}
+
+void Channels::prepare(grpc::ClientContext& context) const {
+  if (!token_.empty()) context.AddMetadata("authorization", "Bearer " + token_);
+}
+
+}  // namespace renderyard::grpc_clients

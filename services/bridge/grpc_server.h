@@ -1,0 +1,37 @@
+// BridgeService and InstanceService, as handlers over narrow interfaces. The logic behind them knows nothing of gRPC.
+#pragma once
+
+#include <memory>
+
+#include "libs/common/base/stream.h"
+#include "libs/common/ports/hints.h"
+#include "libs/common/ports/instance_store.h"
+#include "libs/common/ports/model.h"
+
+namespace grpc {
+class Service;
+}
+namespace renderyard::runtime {
+class ServerCore;
+}
+
+namespace renderyard::bridge {
+
+// What BridgeService needs of the bridge. Called on the strand.
+class BridgeApi {
+ public:
+  virtual ~BridgeApi() = default;
+  // Never blocks, never fails; an unknown or foreign execution is ignored.
+  virtual void wake(ports::ExecutionId execution) = 0;
+  // The latest of each live execution, then what comes; coalesced when its reader is slow.
+  virtual base::StreamPtr<ports::Progress> watch_progress() = 0;
+};
+
+std::unique_ptr<grpc::Service> make_bridge_service(std::shared_ptr<runtime::ServerCore> core, BridgeApi& api);
+
+// Checks names and URLs before the store sees them (INVALID_ARGUMENT "<field>: …" with the remedy); sends kInstances
+// after each change.
+std::unique_ptr<grpc::Service> make_instance_service(std::shared_ptr<runtime::ServerCore> core,
+                                                     ports::InstanceStore& store, ports::Hints& hints);
+
+}  // namespace renderyard::bridge

@@ -1,0 +1,31 @@
+// DispatcherService, as a handler over a narrow interface. The logic behind it knows nothing of gRPC.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "libs/common/base/stream.h"
+#include "libs/common/ports/peers.h"
+
+namespace grpc {
+class Service;
+}
+namespace renderyard::runtime {
+class ServerCore;
+}
+
+namespace renderyard::dispatcher {
+
+// What DispatcherService needs of the dispatcher. Called on the strand.
+class EventsApi {
+ public:
+  virtual ~EventsApi() = default;
+  // See ports::DispatcherClient::events.
+  virtual base::StreamPtr<ports::EventBatch> watch_events(std::string epoch, std::optional<std::int64_t> after) = 0;
+};
+
+std::unique_ptr<grpc::Service> make_dispatcher_service(std::shared_ptr<runtime::ServerCore> core, EventsApi& api);
+
+}  // namespace renderyard::dispatcher
