@@ -1,0 +1,285 @@
+#include "libs/common/adapters/postgres/execution_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/common/adapters/postgres/execution_store_sql.h"
+#include "libs/common/adapters/postgres/offload.h"
+#include "libs/common/adapters/postgres/rows.h"
+#include "libs/common/base/status_macros.h"
+#include "libs/common/domain/machines.h"
+
+namespace renderyard::postgres {
+
+namespace {
+
+using Leases = std::vector<ports::Lease>;
+
+// Takes leases by `statement` and re-stamps the executions with a snapshot of its own, in one transaction.
+Leases take_over(Session& session, const Statement& statement, const Params& params) {
+  Transaction transaction(session);
+  const pqxx::result result = transaction.run(statement, params);
+  Leases leases;
+  std::vector<std::int64_t> instances, epochs;
+  for (const auto& columns : result) {
+    Reader reader(columns);
+    ports::Lease lease;
+    lease.instance_id = reader.id<ports::InstanceId>();
+    lease.epoch = reader.id<ports::Epoch>();
+    lease.previous_owner = reader.text();
+    instances.push_back(lease.instance_id.value);
+    epochs.push_back(lease.epoch.value);
+    leases.push_back(std::move(lease));
+  }
+  if (!leases.empty()) transaction.run(sql::kRestamp, Params().array(instances).array(epochs));
+  transaction.commit();
+  std::sort(leases.begin(), leases.end(), [](const auto& a, const auto& b) { return a.instance_id < b.instance_id; });
+  return leases;
+}
+
+Params lease_arrays(Params params, const Leases& leases) {
+  std::vector<std::int64_t> instances, epochs;
+  for (const ports::Lease& lease : leases) {
+    instances.push_back(lease.instance_id.value);
+    epochs.push_back(lease.epoch.value);
+  }
+  return params.array(instances).array(epochs);
+}
+
+ports::StartedExecution read_started(const pqxx::row& columns) {
+  Reader reader(columns);
+  ports::StartedExecution started;
+  started.execution = read_execution(reader);
+  started.workflow = reader.text();
+  started.parameters_json = reader.text();
+  started.job_uid = reader.text();
+  return started;
+}
+
+std::string name(ports::ExecutionState state) {
+  return std::string(domain::to_string(state));
+}
+
+// INTERNAL when a step is not one of the machine's, before anything is asked of the database.
+absl::Status check_edges(const ports::Advance& step) {
+  for (const ports::ExecutionState from : step.from) {
+    if (!domain::allowed(from, step.to, domain::Owner::kBridge)) {
+      return absl::InternalError("advance: no edge from " + name(from) + " to " + name(step.to));
+    }
+  }
+  return absl::OkStatus();
+}
+
+Params advance_params(const ports::Advance& step) {
+  std::vector<std::string> from;
+  for (const ports::ExecutionState state : step.from) from.push_back(name(state));
+  Params params;
+  params.add(step.id).add(step.epoch).array(from).add(name(step.to));
+  params.maybe(step.comfyui_prompt_id).maybe(step.outcome_proof).maybe(step.heard_end).maybe(step.heard_outputs);
+  if (step.error) {
+    params.add(step.error->code).add(step.error->message).add(step.error->node_id).add(step.error->node_class);
+  } else {
+    params.null().null().null().null();
+  }
+  return params.add(step.started).add(!domain::holds_slot(step.to));
+}
+
+Params complete_params(ports::ExecutionId id, ports::Epoch epoch, const std::vector<ports::OutputRow>& outputs,
+                       const std::string& result_json) {
+  std::vector<std::int64_t> n, sizes;
+  std::vector<std::string> nodes, kinds, filenames, types, hashes;
+  for (const ports::OutputRow& output : outputs) {
+    n.push_back(output.n);
+    nodes.push_back(output.node_id);
+    kinds.push_back(output.kind);
+    filenames.push_back(output.filename);
+    types.push_back(output.content_type);
+    sizes.push_back(output.size_bytes);
+    hashes.push_back(output.sha256);
+  }
+  Params params = Params().add(id).add(epoch).add(result_json);
+  return params.array(n).array(nodes).array(kinds).array(filenames).array(types).array(sizes).array(hashes);
+}
+
+}  // namespace
+
+base::Task<absl::StatusOr<Leases>> ExecutionStore::reclaim(ports::BridgeIdentity who, absl::Duration ttl) {
+  auto work = [who = std::move(who), ttl](Session& session) -> absl::StatusOr<Leases> {
+    return take_over(session, sql::kReclaim, Params().add(who.owner).add(who.address).add(ttl));
+  };
+  return offload<absl::StatusOr<Leases>>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::StatusOr<Leases>> ExecutionStore::acquire(ports::BridgeIdentity who, absl::Duration ttl, int limit) {
+  auto work = [who = std::move(who), ttl, limit](Session& session) -> absl::StatusOr<Leases> {
+    return take_over(session, sql::kAcquire, Params().add(who.owner).add(who.address).add(ttl).add(limit));
+  };
+  return offload<absl::StatusOr<Leases>>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> ExecutionStore::renew(ports::BridgeIdentity who,
+                                                                                 Leases leases, absl::Duration ttl) {
+  auto work = [who = std::move(who), leases = std::move(leases),
+               ttl](Session& session) -> absl::StatusOr<std::vector<ports::InstanceId>> {
+    std::vector<ports::InstanceId> ours;
+    if (leases.empty()) return ours;
+    const Params params = lease_arrays(Params().add(who.owner).add(who.address).add(ttl), leases);
+    const pqxx::result result = session.run(sql::kRenew, params);
+    for (const auto& columns : result) ours.push_back(ports::InstanceId{columns[0].as<std::int64_t>()});
+    std::sort(ours.begin(), ours.end());
+    return ours;
+  };
+  return offload<absl::StatusOr<std::vector<ports::InstanceId>>>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::Status> ExecutionStore::release(Leases leases) {
+  auto work = [leases = std::move(leases)](Session& session) -> absl::Status {
+    if (!leases.empty()) session.run(sql::kRelease, lease_arrays(Params(), leases));
+    return absl::OkStatus();
+  };
+  return offload<absl::Status>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::StatusOr<ports::InstanceRow>> ExecutionStore::instance(ports::InstanceId id) {
+  auto work = [id](Session& session) -> absl::StatusOr<ports::InstanceRow> {
+    const pqxx::result result = session.run(sql::kInstance, Params().add(id));
+    if (result.empty()) return absl::NotFoundError("no such instance");
+    Reader reader(result.front());
+    return read_instance(reader);
+  };
+  return offload<absl::StatusOr<ports::InstanceRow>>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::StatusOr<std::vector<ports::ExecutionRow>>> ExecutionStore::live(ports::InstanceId instance) {
+  auto work = [instance](Session& session) -> absl::StatusOr<std::vector<ports::ExecutionRow>> {
+    std::vector<ports::ExecutionRow> rows;
+    const pqxx::result result = session.run(sql::kLive, Params().add(instance));
+    for (const auto& columns : result) {
+      Reader reader(columns);
+      rows.push_back(read_execution(reader));
+    }
+    return rows;
+  };
+  return offload<absl::StatusOr<std::vector<ports::ExecutionRow>>>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::StatusOr<ports::ExecutionRow>> ExecutionStore::read(ports::ExecutionId id) {
+  auto work = [id](Session& session) -> absl::StatusOr<ports::ExecutionRow> {
+    const pqxx::result result = session.run(sql::kRead, Params().add(id));
+    if (result.empty()) return absl::NotFoundError("no such execution");
+    Reader reader(result.front());
+    return read_execution(reader);
+  };
+  return offload<absl::StatusOr<ports::ExecutionRow>>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::StatusOr<ports::StartedExecution>> ExecutionStore::load(ports::ExecutionId id) {
+  auto work = [id](Session& session) -> absl::StatusOr<ports::StartedExecution> {
+    const pqxx::result result = session.run(sql::kLoad, Params().add(id));
+    if (result.empty()) return absl::NotFoundError("no such execution");
+    return read_started(result.front());
+  };
+  return offload<absl::StatusOr<ports::StartedExecution>>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::StatusOr<std::optional<ports::StartedExecution>>> ExecutionStore::start(ports::ExecutionId id,
+                                                                                         ports::InstanceId instance,
+                                                                                         ports::Epoch epoch,
+                                                                                         std::string client_id) {
+  using Result = absl::StatusOr<std::optional<ports::StartedExecution>>;
+  auto work = [id, instance, epoch, client_id = std::move(client_id)](Session& session) -> Result {
+    const Params params = Params().add(id).add(instance).add(epoch).add(client_id);
+    const pqxx::result result = session.run(sql::kStart, params);
+    if (result.empty()) return std::optional<ports::StartedExecution>();
+    return std::optional<ports::StartedExecution>(read_started(result.front()));
+  };
+  return offload<Result>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::StatusOr<std::optional<ports::Advanced>>> ExecutionStore::advance(ports::Advance step) {
+  using Result = absl::StatusOr<std::optional<ports::Advanced>>;
+  auto work = [step = std::move(step)](Session& session) -> Result {
+    RETURN_IF_ERROR(check_edges(step));
+    const pqxx::result result = session.run(sql::kAdvance, advance_params(step));
+    if (result.empty()) return std::optional<ports::Advanced>();
+    ports::Advanced advanced;
+    advanced.cancel_requested = result.front()[0].as<bool>();
+    return std::optional<ports::Advanced>(advanced);
+  };
+  return offload<Result>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::StatusOr<bool>> ExecutionStore::complete(ports::ExecutionId id, ports::Epoch epoch,
+                                                          std::vector<ports::OutputRow> outputs,
+                                                          std::string result_json) {
+  auto work = [id, epoch, outputs = std::move(outputs),
+               result_json = std::move(result_json)](Session& session) -> absl::StatusOr<bool> {
+    const pqxx::result result = session.run(sql::kComplete, complete_params(id, epoch, outputs, result_json));
+    Reader reader(result.front());
+    const bool moved = reader.boolean();
+    const bool refused = reader.number() != 0;
+    const bool was_completed = reader.boolean();
+    if (refused && !was_completed) return absl::UnavailableError("an output file is being swept, store it again");
+    return moved || was_completed;
+  };
+  return offload<absl::StatusOr<bool>>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::Status> ExecutionStore::record_progress(std::vector<ports::ProgressWrite> writes) {
+  auto work = [writes = std::move(writes)](Session& session) -> absl::Status {
+    if (writes.empty()) return absl::OkStatus();
+    std::vector<std::int64_t> ids, epochs, percents;
+    std::vector<std::string> nodes;
+    for (const ports::ProgressWrite& write : writes) {
+      ids.push_back(write.id.value);
+      epochs.push_back(write.epoch.value);
+      percents.push_back(write.percent);
+      nodes.push_back(write.current_node);
+    }
+    session.run(sql::kRecordProgress, Params().array(ids).array(epochs).array(percents).array(nodes));
+    return absl::OkStatus();
+  };
+  return offload<absl::Status>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::Status> ExecutionStore::record_heard(ports::ExecutionId id, ports::Epoch epoch,
+                                                      std::optional<std::string> heard_end,
+                                                      std::optional<std::string> heard_outputs) {
+  auto work = [id, epoch, end = std::move(heard_end),
+               outputs = std::move(heard_outputs)](Session& session) -> absl::Status {
+    session.run(sql::kRecordHeard, Params().add(id).add(epoch).maybe(end).maybe(outputs));
+    return absl::OkStatus();
+  };
+  return offload<absl::Status>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::StatusOr<bool>> ExecutionStore::set_instance_state(ports::InstanceState state) {
+  auto work = [state = std::move(state)](Session& session) -> absl::StatusOr<bool> {
+    Params params = Params().add(state.id).add(state.epoch).add(domain::to_string(state.status));
+    params.add(state.reconnect_attempts).add(state.reason);
+    return !session.run(sql::kSetInstanceState, params).empty();
+  };
+  return offload<absl::StatusOr<bool>>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::Status> ExecutionStore::set_witness(ports::InstanceId instance, ports::Epoch epoch,
+                                                     std::string prompt_id) {
+  auto work = [instance, epoch, prompt_id = std::move(prompt_id)](Session& session) -> absl::Status {
+    session.run(sql::kSetWitness, Params().add(instance).add(epoch).add(prompt_id));
+    return absl::OkStatus();
+  };
+  return offload<absl::Status>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::StatusOr<std::optional<std::string>>> ExecutionStore::witness(ports::InstanceId instance) {
+  using Result = absl::StatusOr<std::optional<std::string>>;
+  auto work = [instance](Session& session) -> Result {
+    const pqxx::result result = session.run(sql::kWitness, Params().add(instance));
+    if (result.empty()) return absl::NotFoundError("no such instance");
+    Reader reader(result.front());
+    return reader.maybe_text();
+  };
+  return offload<Result>(pool_, strand_, std::move(work));
+}
+
+}  // namespace renderyard::postgres

@@ -1,0 +1,200 @@
+// The statements of ExecutionStore. Each is one transaction and one round trip, but for taking leases over. Every write
+// to an execution has the lease epoch and the expected states in the WHERE of that very row: a fence by subquery is
+// none under READ COMMITTED, since it is answered from the snapshot and not looked at again after a lock wait.
+#pragma once
+
+#include "libs/common/adapters/postgres/columns_sql.h"
+#include "libs/common/adapters/postgres/session.h"
+
+namespace renderyard::postgres::sql {
+
+// An instance that must be driven: in service, or out of it with executions to follow to their end. Alias i.
+#define RENDERYARD_TO_BE_DRIVEN                                                          \
+  "((i.is_enabled AND i.removed_at IS NULL) OR EXISTS (SELECT FROM comfyui_executions x" \
+  " WHERE x.instance_id = i.id AND x.status IN " RENDERYARD_LIVE_STATES "))"
+
+// $1 owner, $2 address, $3 ttl in microseconds. Locks leases in id order; waits for transactions that hold one FOR KEY
+// SHARE (kStart). Rows: instance, epoch, owner before.
+inline constexpr Statement kReclaim = {"reclaim", R"(
+WITH held AS (
+  SELECT l.instance_id FROM instance_leases l JOIN comfyui_instances i ON i.id = l.instance_id
+  WHERE l.owner = $1 AND )" RENDERYARD_TO_BE_DRIVEN R"(
+  ORDER BY l.instance_id FOR UPDATE OF l)
+UPDATE instance_leases l SET address = $2, epoch = l.epoch + 1, previous_owner = l.owner,
+  expires_at = clock_timestamp() + $3::bigint * interval '1 microsecond'
+FROM held WHERE l.instance_id = held.instance_id AND l.owner = $1
+RETURNING l.instance_id, l.epoch, l.previous_owner)"};
+
+// $1 owner, $2 address, $3 ttl in microseconds, $4 limit. As kReclaim for leases that are absent or have expired;
+// whether one has is asked again in the newest version of its row.
+inline constexpr Statement kAcquire = {"acquire", R"(
+INSERT INTO instance_leases (instance_id, owner, address, epoch, expires_at)
+SELECT i.id, $1, $2, 1, clock_timestamp() + $3::bigint * interval '1 microsecond'
+FROM comfyui_instances i LEFT JOIN instance_leases l ON l.instance_id = i.id
+WHERE (l.instance_id IS NULL OR l.expires_at <= clock_timestamp()) AND )" RENDERYARD_TO_BE_DRIVEN R"(
+ORDER BY i.id LIMIT $4
+ON CONFLICT (instance_id) DO UPDATE SET previous_owner = instance_leases.owner, owner = excluded.owner,
+  address = excluded.address, epoch = instance_leases.epoch + 1, expires_at = excluded.expires_at
+WHERE instance_leases.expires_at <= clock_timestamp()
+RETURNING instance_id, epoch, COALESCE(previous_owner, ''))"};
+
+// $1 instances, $2 their new epochs. The second statement of the transaction of kReclaim and kAcquire: it needs a
+// snapshot younger than the wait for the leases, or it would miss an execution that was started under the old epoch
+// meanwhile. Locks executions in id order.
+inline constexpr Statement kRestamp = {"restamp", R"(
+WITH execution AS (
+  SELECT e.id, w.epoch FROM comfyui_executions e
+  JOIN unnest($1::bigint[], $2::bigint[]) AS w (instance_id, epoch) ON w.instance_id = e.instance_id
+  WHERE e.status IN ('submitting', 'queued', 'running', 'collecting')
+  ORDER BY e.id FOR NO KEY UPDATE OF e)
+UPDATE comfyui_executions e SET owner_epoch = x.epoch, adoptions = e.adoptions + 1
+FROM execution x WHERE e.id = x.id)"};
+
+// $1 owner, $2 address, $3 ttl in microseconds, $4 instances, $5 epochs. Rows: instances that are still ours.
+inline constexpr Statement kRenew = {"renew", R"(
+WITH held AS (
+  SELECT l.instance_id FROM instance_leases l JOIN comfyui_instances i ON i.id = l.instance_id
+  JOIN unnest($4::bigint[], $5::bigint[]) AS w (instance_id, epoch) ON w.instance_id = l.instance_id
+  WHERE l.owner = $1 AND l.epoch = w.epoch AND )" RENDERYARD_TO_BE_DRIVEN R"(
+  ORDER BY l.instance_id FOR NO KEY UPDATE OF l)
+UPDATE instance_leases l SET address = $2, expires_at = clock_timestamp() + $3::bigint * interval '1 microsecond'
+FROM held WHERE l.instance_id = held.instance_id
+RETURNING l.instance_id)"};
+
+// $1 instances, $2 epochs. The owner's name stays, as the next one's previous_owner.
+inline constexpr Statement kRelease = {"release", R"(
+WITH held AS (
+  SELECT l.instance_id FROM instance_leases l
+  JOIN unnest($1::bigint[], $2::bigint[]) AS w (instance_id, epoch) ON w.instance_id = l.instance_id
+  WHERE l.epoch = w.epoch
+  ORDER BY l.instance_id FOR NO KEY UPDATE OF l)
+UPDATE instance_leases l SET expires_at = clock_timestamp() FROM held
+WHERE l.instance_id = held.instance_id AND l.expires_at > clock_timestamp())"};
+
+// $1 instance. 0 or 1 row.
+inline constexpr Statement kInstance = {"instance",
+                                        "SELECT " RENDERYARD_INSTANCE_COLUMNS
+                                        " FROM comfyui_instances i" RENDERYARD_INSTANCE_JOINS " WHERE i.id = $1"};
+
+// $1 instance. By id.
+inline constexpr Statement kLive = {"live", "SELECT " RENDERYARD_EXECUTION_COLUMNS R"(
+FROM comfyui_executions e WHERE e.instance_id = $1 AND e.status IN )" RENDERYARD_LIVE_STATES " ORDER BY e.id"};
+
+// $1 execution. 0 or 1 row.
+inline constexpr Statement kRead = {
+    "read_execution", "SELECT " RENDERYARD_EXECUTION_COLUMNS " FROM comfyui_executions e WHERE e.id = $1"};
+
+// $1 execution. 0 or 1 row: execution, workflow, parameters, job's uid.
+inline constexpr Statement kLoad = {"load",
+                                    "SELECT " RENDERYARD_EXECUTION_COLUMNS R"(, j.workflow, j.parameters::text, j.uid
+FROM comfyui_executions e JOIN jobs j ON j.id = e.platform_job_id WHERE e.id = $1)"};
+
+// $1 execution, $2 instance, $3 epoch, $4 client id. The intent to POST. The lease is held FOR KEY SHARE to the end of
+// the transaction, which blocks a takeover but not a renewal. Locks lease, then execution. 0 rows: withdrawn, not
+// wanted any more, not assigned, or not ours. 1 row as kLoad.
+inline constexpr Statement kStart = {"start", R"(
+WITH lease AS (
+  SELECT 1 FROM instance_leases WHERE instance_id = $2 AND epoch = $3 FOR KEY SHARE),
+e AS (
+  UPDATE comfyui_executions x SET status = 'submitting', owner_epoch = $3, client_id = $4, submitted_at = clock_timestamp()
+  FROM lease WHERE x.id = $1 AND x.instance_id = $2 AND x.status = 'assigned' AND x.cancel_requested_at IS NULL
+  RETURNING x.*)
+SELECT )" RENDERYARD_EXECUTION_COLUMNS R"(, j.workflow, j.parameters::text, j.uid
+FROM e JOIN jobs j ON j.id = e.platform_job_id)"};
+
+// $1 execution, $2 epoch, $3 expected states, $4 new state, $5 comfyui_prompt_id, $6 outcome_proof, $7 heard_end,
+// $8 heard_outputs, $9 error code, $10 error message, $11 node id, $12 node class (each null = kept), $13 it has
+// started, $14 the slot becomes free. Locks execution, then slot. 0 rows: the fence did not hold. 1 row: has a wish to
+// cancel.
+inline constexpr Statement kAdvance = {"advance", R"(
+WITH moved AS (
+  UPDATE comfyui_executions e SET status = $4,
+    comfyui_prompt_id = COALESCE($5, e.comfyui_prompt_id), outcome_proof = COALESCE($6, e.outcome_proof),
+    heard_end = COALESCE($7, e.heard_end), heard_outputs = COALESCE($8::jsonb, e.heard_outputs),
+    error_code = COALESCE($9, e.error_code), error_message = COALESCE($10, e.error_message),
+    error_details = CASE WHEN $9::text IS NULL THEN e.error_details
+                         ELSE jsonb_build_object('node_id', $11::text, 'node_class', $12::text) END,
+    accepted_at = CASE WHEN $13 OR $4 IN ('queued', 'running', 'collecting')
+                       THEN COALESCE(e.accepted_at, clock_timestamp()) ELSE e.accepted_at END,
+    started_at = CASE WHEN $13 OR $4 IN ('running', 'collecting')
+                      THEN COALESCE(e.started_at, clock_timestamp()) ELSE e.started_at END,
+    ended_at = CASE WHEN $4 IN ('collecting', 'not_accepted', 'failed', 'cancelled', 'lost')
+                    THEN COALESCE(e.ended_at, clock_timestamp()) END,
+    completed_at = CASE WHEN $4 IN ('not_accepted', 'failed', 'cancelled', 'lost') THEN clock_timestamp() END
+  WHERE e.id = $1 AND e.owner_epoch = $2 AND e.status = ANY ($3::text[])
+  RETURNING e.id, e.instance_id, e.slot_no, e.cancel_requested_at),
+slot AS (
+  UPDATE instance_slots s SET execution_id = NULL
+  FROM moved m WHERE $14 AND s.instance_id = m.instance_id AND s.slot_no = m.slot_no AND s.execution_id = m.id)
+SELECT cancel_requested_at IS NOT NULL FROM moved)"};
+
+// $1 execution, $2 epoch, $3 result, arrays of one length: $4 n, $5 node ids, $6 kinds, $7 filenames, $8 content types,
+// $9 sizes, $10 sha256. References the blobs (in their order: no deadlock), then collecting -> completed only when each
+// reference was granted, then the outputs. Locks blobs, then the execution.
+// 1 row: moved now, refused blobs, was completed by this epoch before.
+inline constexpr Statement kComplete = {"complete", R"(
+WITH file AS (
+  SELECT * FROM unnest($4::integer[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[])
+    AS f (n, node_id, kind, filename, content_type, size_bytes, sha256)),
+wanted AS (
+  SELECT sha256, max(size_bytes) AS size_bytes FROM file GROUP BY sha256),
+blob AS (
+  INSERT INTO blobs (sha256, size_bytes) SELECT sha256, size_bytes FROM wanted ORDER BY sha256
+  ON CONFLICT (sha256) DO UPDATE SET last_ref_at = clock_timestamp() WHERE blobs.state = 'live'
+  RETURNING sha256),
+refused AS (
+  SELECT (SELECT count(*) FROM wanted) - (SELECT count(*) FROM blob) AS count),
+moved AS (
+  UPDATE comfyui_executions e SET status = 'completed', result = $3, progress_percent = 100,
+    completed_at = clock_timestamp()
+  FROM refused WHERE refused.count = 0 AND e.id = $1 AND e.owner_epoch = $2 AND e.status = 'collecting'
+  RETURNING e.id, e.platform_job_id),
+output AS (
+  INSERT INTO job_outputs (job_id, n, execution_id, node_id, kind, filename, content_type, size_bytes, sha256)
+  SELECT m.platform_job_id, f.n, m.id, f.node_id, f.kind, f.filename, f.content_type, f.size_bytes, f.sha256
+  FROM moved m, file f)
+SELECT EXISTS (SELECT FROM moved), (SELECT count FROM refused),
+  EXISTS (SELECT FROM comfyui_executions WHERE id = $1 AND owner_epoch = $2 AND status = 'completed'))"};
+
+// $1 executions, $2 epochs, $3 percents, $4 nodes ('' = none). Locks executions in id order; never the job. Commits
+// without waiting for the disk: progress may be lost with the server.
+inline constexpr Statement kRecordProgress = {"record_progress", R"(
+WITH execution AS (
+  SELECT e.id, w.percent, w.node FROM comfyui_executions e
+  JOIN unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[]) AS w (id, epoch, percent, node) ON w.id = e.id
+  WHERE e.owner_epoch = w.epoch AND e.status IN ('submitting', 'queued', 'running', 'collecting')
+  ORDER BY e.id FOR NO KEY UPDATE OF e),
+moved AS (
+  UPDATE comfyui_executions e SET progress_percent = GREATEST(e.progress_percent, x.percent),
+    current_node = NULLIF(x.node, '')
+  FROM execution x WHERE e.id = x.id)
+SELECT set_config('synchronous_commit', 'off', true))"};
+
+// $1 execution, $2 epoch, $3 heard_end or null, $4 heard_outputs or null. Locks the execution.
+inline constexpr Statement kRecordHeard = {"record_heard", R"(
+UPDATE comfyui_executions SET heard_end = COALESCE($3, heard_end), heard_outputs = COALESCE($4::jsonb, heard_outputs)
+WHERE id = $1 AND owner_epoch = $2 AND status IN ('submitting', 'queued', 'running', 'collecting'))"};
+
+// $1 instance, $2 epoch, $3 status, $4 attempts, $5 reason. The lease is held FOR KEY SHARE as in kStart.
+inline constexpr Statement kSetInstanceState = {"set_instance_state", R"(
+WITH lease AS (
+  SELECT 1 FROM instance_leases WHERE instance_id = $1 AND epoch = $2 FOR KEY SHARE)
+UPDATE comfyui_instances i SET status_id = new.id, reconnect_attempts = $4, status_reason = NULLIF($5, ''),
+  last_connected_at = CASE WHEN new.name = 'connected' AND old.name <> 'connected' THEN clock_timestamp()
+                           ELSE i.last_connected_at END,
+  last_disconnected_at = CASE WHEN old.name = 'connected' AND new.name <> 'connected' THEN clock_timestamp()
+                              ELSE i.last_disconnected_at END
+FROM lease, comfyui_instance_statuses new, comfyui_instance_statuses old
+WHERE i.id = $1 AND new.name = $3 AND old.id = i.status_id
+RETURNING i.id)"};
+
+// $1 instance, $2 epoch, $3 prompt id.
+inline constexpr Statement kSetWitness = {"set_witness", R"(
+WITH lease AS (
+  SELECT 1 FROM instance_leases WHERE instance_id = $1 AND epoch = $2 FOR KEY SHARE)
+UPDATE comfyui_instances i SET witness_prompt_id = $3 FROM lease WHERE i.id = $1)"};
+
+// $1 instance. 0 or 1 row.
+inline constexpr Statement kWitness = {"witness", "SELECT witness_prompt_id FROM comfyui_instances WHERE id = $1"};
+
+}  // namespace renderyard::postgres::sql

@@ -1,0 +1,37 @@
+// The statements of InstanceStore. Operators' work: rare, not measured.
+#pragma once
+
+#include "libs/common/adapters/postgres/columns_sql.h"
+#include "libs/common/adapters/postgres/session.h"
+
+namespace renderyard::postgres::sql {
+
+// By id.
+inline constexpr Statement kListInstances = {"list_instances", "SELECT " RENDERYARD_INSTANCE_COLUMNS
+                                                               " FROM comfyui_instances i" RENDERYARD_INSTANCE_JOINS
+                                                               " WHERE i.removed_at IS NULL ORDER BY i.id"};
+
+// $1 name, $2 api_url. The same instance, disabled: enabled again. 0 or 1 row: id.
+inline constexpr Statement kEnableAgain = {"enable_again", R"(
+UPDATE comfyui_instances SET is_enabled = true
+WHERE name = $1 AND api_url = $2 AND NOT is_enabled AND removed_at IS NULL
+RETURNING id)"};
+
+// $1 name, $2 api_url, $3 ws_url, $4 slots. Unique indexes refuse a name or URL in use (23505). 1 row: id.
+inline constexpr Statement kAddInstance = {"add_instance", R"(
+WITH instance AS (
+  INSERT INTO comfyui_instances (name, api_url, ws_url, slots) VALUES ($1, $2, $3, $4) RETURNING id),
+slot AS (
+  INSERT INTO instance_slots (instance_id, slot_no) SELECT instance.id, n FROM instance, generate_series(0, $4::int - 1) AS n)
+SELECT id FROM instance)"};
+
+// $1 name, $2 enabled. 0 or 1 row: id.
+inline constexpr Statement kSetEnabled = {"set_enabled", R"(
+UPDATE comfyui_instances SET is_enabled = $2 WHERE name = $1 AND removed_at IS NULL RETURNING id)"};
+
+// $1 id. 1 row.
+inline constexpr Statement kInstanceById = {"instance_by_id",
+                                            "SELECT " RENDERYARD_INSTANCE_COLUMNS
+                                            " FROM comfyui_instances i" RENDERYARD_INSTANCE_JOINS " WHERE i.id = $1"};
+
+}  // namespace renderyard::postgres::sql
