@@ -14,14 +14,12 @@ void Executor::run_forever() {
     const std::uint64_t life = machine_.control.life();
     // The queue may have been forgotten between these two lines; then this prompt belongs to the old life.
     if (!machine_.queue.is_running(task)) continue;
-    if (machine_.control.take_free()) cache_.clear();
+    if (machine_.control.take_free() || life != life_) cache_.clear();
+    life_ = life;
     Run run(machine_, cache_, std::move(taken->second), life);
     const std::string prompt_id = run.prompt_id();
     std::optional<json::object> entry = run.execute();
-    if (!entry) {
-      cache_.clear();
-      continue;
-    }
+    if (!entry) continue;
     machine_.queue.task_done(task, std::move(*entry));
     if (run.client()) {
       machine_.sockets.send(run.client(), "executing", {{"node", nullptr}, {"prompt_id", prompt_id}});

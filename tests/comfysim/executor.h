@@ -2,6 +2,8 @@
 #ifndef RENDERYARD_TESTS_COMFYSIM_EXECUTOR_H_
 #define RENDERYARD_TESTS_COMFYSIM_EXECUTOR_H_
 
+#include <cstdint>
+
 #include "tests/comfysim/machine.h"
 #include "tests/comfysim/output_cache.h"
 
@@ -18,6 +20,7 @@ class Executor {
  private:
   Machine& machine_;
   OutputCache cache_;
+  std::uint64_t life_ = 0;  // of what is in the cache
 };
 
 }  // namespace comfysim

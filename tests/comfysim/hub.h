@@ -78,8 +78,8 @@ class Hub : public Sockets {
 
   asio::io_context& io_;
   asio::steady_timer wake_;
-  std::map<std::string, SocketPtr> table_;  // client id -> who gets its messages
-  std::set<SocketPtr> open_;                // all open sockets, deaf ones too
+  std::map<std::string, SocketPtr> table_;        // client id -> who gets its messages
+  std::set<SocketPtr> open_;                      // all open sockets, deaf ones too
   mutable std::mutex mutex_;                      // guards what follows: both threads use it
   std::deque<Envelope> queue_;                    // the order of send() calls is the order of messages
   std::map<std::string, bool> preview_metadata_;  // client id -> has sent the flag

@@ -161,7 +161,7 @@ void PromptQueue::forget(const std::function<void()>& then) {
 
 bool PromptQueue::is_running(std::uint64_t task) const {
   const std::lock_guard lock(mutex_);
-  return running_.contains(task);
+  return !stopped_ && running_.contains(task);
 }
 
 std::size_t PromptQueue::remaining() const {

@@ -68,7 +68,7 @@ class PromptQueue {
   // Drops queue, running prompt and history without a message, as a restart does; `then` runs under the same lock.
   void forget(const std::function<void()>& then);
 
-  // Whether that task of take() is still the running one.
+  // Whether that task of take() is still the running one; false after stop().
   bool is_running(std::uint64_t task) const;
 
   std::size_t remaining() const;

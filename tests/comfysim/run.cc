@@ -75,6 +75,8 @@ std::optional<json::object> Run::execute() {
   } catch (const RunIsOver&) {
     machine_.control.set_node(std::nullopt);
     return std::nullopt;
+  } catch (const std::exception& error) {
+    fail(NodeError("RuntimeError", error.what()));
   }
   machine_.control.set_node(std::nullopt);
   const bool success = outcome_ == "success";
