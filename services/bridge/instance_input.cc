@@ -1,6 +1,7 @@
 #include "services/bridge/instance_input.h"
 
 #include <absl/strings/ascii.h>
+#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
@@ -16,6 +17,9 @@ namespace {
 
 constexpr std::size_t kMaxName = 63;
 constexpr std::size_t kMaxUrl = 512;
+constexpr int kHttpPort = 80;
+constexpr int kHttpsPort = 443;
+constexpr int kMaxPort = 65535;
 
 bool is_name_start(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
@@ -60,11 +64,15 @@ absl::StatusOr<ports::NewInstance> check_instance(std::string_view name, std::st
   if (url.has_query() || url.has_fragment()) return wrong_url("must not have a query or a fragment");
   const std::string host = lower(std::string(url.encoded_host()));
   if (host.empty()) return wrong_url("has no host");
-  if (url.has_port() && url.port_number() == 0) return wrong_url("has no port number from 1 to 65535");
+  int port = scheme == "http" ? kHttpPort : kHttpsPort;
+  const bool default_port = !url.has_port() || std::string(url.port()) == std::to_string(port);
+  // Not url.port_number(): it wraps around.
+  if (url.has_port() && (!absl::SimpleAtoi(std::string(url.port()), &port) || port < 1 || port > kMaxPort)) {
+    return wrong_url("has no port number from 1 to 65535");
+  }
 
   std::string rest = host;
-  const bool default_port = !url.has_port() || url.port_number() == (scheme == "http" ? 80 : 443);
-  if (!default_port) absl::StrAppend(&rest, ":", url.port_number());
+  if (!default_port) absl::StrAppend(&rest, ":", port);
   rest += std::string(url.encoded_path());
   while (rest.ends_with('/')) rest.pop_back();
 

@@ -9,7 +9,9 @@
 namespace renderyard::runtime {
 
 Metrics::Metrics(std::string service)
-    : prefix_("renderyard_" + std::move(service) + "_"), registry_(std::make_shared<prometheus::Registry>()) {}
+    : prefix_("renderyard_" + std::move(service) + "_"), registry_(std::make_shared<prometheus::Registry>()) {
+  gauge("up", "1 while the service runs; its labels say which version.", {{"version", RENDERYARD_VERSION}}).Set(1);
+}
 Metrics::~Metrics() = default;
 
 prometheus::Counter& Metrics::counter(const std::string& name, const std::string& help, const Labels& labels) {
