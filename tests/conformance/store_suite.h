@@ -20,7 +20,9 @@
 #include <ostream>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "libs/common/base/random.h"
 #include "libs/common/base/strand.h"
 #include "libs/common/base/task.h"
 #include "libs/common/ports/dispatch_store.h"
@@ -107,9 +109,63 @@ class StoreSuite : public ::testing::TestWithParam<StoreWorldParam> {
     return *std::move(result);
   }
   absl::Status await(base::Task<absl::Status> task) { return world_->run(std::move(task)); }
+  // The value; an error throws, which fails the test.
+  template <class T>
+  T must(base::Task<absl::StatusOr<T>> task) {
+    return await(std::move(task)).value();
+  }
+
+  // --- What most cases need first; each of these fails the test when the store does. ---
+
+  std::string fresh_uuid() { return random_.uuid4(); }
+  // 64 hex digits.
+  std::string fresh_sha256();
+  // The user of jobs made here; made at the first call.
+  ports::UserId user();
+  ports::NewJob new_job();
+  ports::JobId submit();
+  ports::JobId submit(ports::NewJob job);
+  ports::InstanceId add_instance(const std::string& name, int slots = 1);
+
+  static ports::BridgeIdentity bridge(const std::string& owner);
+  // Takes every lease that is absent or expired and returns that of this instance, which must be among them.
+  ports::Lease acquire(ports::InstanceId instance, const std::string& owner = "bridge-1");
+  void set_status(const ports::Lease& lease, ports::InstanceStatus status);
+  // acquire() and connected.
+  ports::Lease connect(ports::InstanceId instance, const std::string& owner = "bridge-1");
+
+  ports::Assignment assignment(ports::JobId job, ports::InstanceId instance, int slot = 0);
+  // Claims and expects to get it.
+  ports::ExecutionId claim(ports::JobId job, ports::InstanceId instance, int slot = 0);
+  // start() by the holder of this lease; nullopt when the fence did not hold.
+  std::optional<ports::StartedExecution> start(ports::ExecutionId execution, const ports::Lease& lease);
+  // Compare-and-set from whatever live state it is in; expects to get it.
+  void advance(ports::ExecutionId execution, const ports::Lease& lease, ports::ExecutionState to);
+  bool complete(ports::ExecutionId execution, const ports::Lease& lease);
+  // A final state that is no completion, with an error where one is due.
+  void end(ports::ExecutionId execution, const ports::Lease& lease, ports::ExecutionState to,
+           const std::string& proof = "");
+
+  static ports::Settlement settlement(ports::Settlement::Kind kind, ports::JobId job, ports::ExecutionId execution);
+  // Settles one; whether it was applied.
+  bool settle(const ports::Settlement& settlement);
+
+  ports::JobRow job(ports::JobId id);
+  ports::ExecutionRow execution(ports::ExecutionId id);
+  std::vector<ports::UnsettledExecution> unsettled();
+  // Every slot the fleet says is free, as "instance/slot".
+  std::vector<std::string> free_slots();
+  std::vector<ports::JobEvent> events_of(ports::JobId job);
+  // Their types without "job_": {"submitted", "claimed"}. Checks on the way that seq is 1, 2, 3, … and ids rise.
+  std::vector<std::string> history_of(ports::JobId job);
 
  private:
   std::unique_ptr<StoreWorld> world_;
+  base::SplitMix random_{20240601};
+  std::optional<ports::UserId> user_;
 };
+
+// Equal as JSON values, whatever the order of keys and the white space.
+bool same_json(const std::string& a, const std::string& b);
 
 }  // namespace renderyard::conformance

@@ -1,0 +1,11 @@
+# An object library: a static one would leave out the cases, nobody refers to them by name.
+add_library(renderyard_store_suite OBJECT
+  store_suite.cc dispatch_cases.cc event_cases.cc execution_cases.cc job_cases.cc lease_cases.cc raced_cases.cc
+  settle_cases.cc)
+target_include_directories(renderyard_store_suite PUBLIC ${PROJECT_SOURCE_DIR})
+target_link_libraries(renderyard_store_suite PUBLIC renderyard_ports GTest::gtest GTest::gmock Boost::json absl::strings
+  PRIVATE renderyard_warnings)
+
+renderyard_test(store_conformance_fake_test LABEL conformance
+  SOURCES fake_test.cc
+  LINK renderyard_store_suite renderyard_testing_fakes)

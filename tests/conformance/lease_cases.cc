@@ -1,0 +1,243 @@
+// Cases of leases, instance state, witness, and of InstanceStore.
+#include <gmock/gmock.h>
+
+#include "tests/conformance/store_suite.h"
+
+namespace renderyard::conformance {
+namespace {
+
+using ports::ExecutionState;
+using ports::InstanceStatus;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+std::vector<ports::InstanceId> ids_of(const std::vector<ports::Lease>& leases) {
+  std::vector<ports::InstanceId> ids;
+  for (const auto& lease : leases) ids.push_back(lease.instance_id);
+  return ids;
+}
+
+TEST_P(StoreSuite, AcquireTakesAbsentAndExpiredLeasesOnly) {
+  const ports::InstanceId first = add_instance("gpu-1");
+  const ports::InstanceId second = add_instance("gpu-2");
+  const ports::InstanceId third = add_instance("gpu-3");
+  auto leases = must(executions().acquire(bridge("bridge-1"), absl::Seconds(60), 2));
+  EXPECT_THAT(ids_of(leases), ElementsAre(first, second)) << "at most the limit";
+  EXPECT_EQ(leases[0].previous_owner, "");
+  EXPECT_GT(leases[0].epoch.value, 0);
+  leases = must(executions().acquire(bridge("bridge-2"), absl::Seconds(60), 10));
+  EXPECT_THAT(ids_of(leases), ElementsAre(third)) << "live leases are left alone";
+  EXPECT_THAT(must(executions().acquire(bridge("bridge-1"), absl::Seconds(60), 10)), IsEmpty());
+  const ports::Epoch before = leases[0].epoch;
+  world().expire_lease(third);
+  leases = must(executions().acquire(bridge("bridge-1"), absl::Seconds(60), 10));
+  EXPECT_THAT(ids_of(leases), ElementsAre(third));
+  EXPECT_EQ(leases[0].epoch.value, before.value + 1);
+  EXPECT_EQ(leases[0].previous_owner, "bridge-2");
+}
+
+TEST_P(StoreSuite, ReclaimTakesOwnLeasesAtOnce) {
+  const ports::InstanceId first = add_instance("gpu-1");
+  const ports::InstanceId second = add_instance("gpu-2");
+  const ports::InstanceId third = add_instance("gpu-3");
+  const auto mine = must(executions().acquire(bridge("bridge-1"), absl::Seconds(60), 2));
+  const ports::Lease theirs = acquire(third, "bridge-2");
+  const auto again = must(executions().reclaim(bridge("bridge-1"), absl::Seconds(60)));
+  EXPECT_THAT(ids_of(again), ElementsAre(first, second));
+  EXPECT_EQ(again[0].epoch.value, mine[0].epoch.value + 1);
+  EXPECT_EQ(again[0].previous_owner, "bridge-1");
+  EXPECT_THAT(must(executions().renew(bridge("bridge-1"), mine, absl::Seconds(60))), IsEmpty()) << "the past";
+  EXPECT_THAT(must(executions().renew(bridge("bridge-1"), again, absl::Seconds(60))), ElementsAre(first, second));
+  std::vector<ports::Lease> foreign{theirs};
+  EXPECT_THAT(must(executions().renew(bridge("bridge-1"), foreign, absl::Seconds(60))), IsEmpty());
+  EXPECT_THAT(must(executions().reclaim(bridge("bridge-3"), absl::Seconds(60))), IsEmpty());
+}
+
+TEST_P(StoreSuite, RenewOutlivesTheFirstTerm) {
+  const ports::InstanceId instance = add_instance("gpu-1");
+  const ports::Lease lease = acquire(instance);
+  world().expire_lease(instance);
+  std::vector<ports::Lease> leases{lease};
+  EXPECT_THAT(must(executions().renew(bridge("bridge-1"), leases, absl::Seconds(60))), ElementsAre(instance))
+      << "late, but nobody took it";
+  EXPECT_THAT(must(executions().acquire(bridge("bridge-2"), absl::Seconds(60), 10)), IsEmpty());
+}
+
+TEST_P(StoreSuite, ReleaseEndsTheLeaseNow) {
+  const ports::InstanceId instance = add_instance("gpu-1");
+  const ports::Lease lease = acquire(instance);
+  ports::Lease stale = lease;
+  stale.epoch.value -= 1;
+  std::vector<ports::Lease> leases{stale};
+  ASSERT_TRUE(await(executions().release(leases)).ok());
+  EXPECT_THAT(must(executions().acquire(bridge("bridge-2"), absl::Seconds(60), 10)), IsEmpty()) << "fenced by epoch";
+  leases[0] = lease;
+  ASSERT_TRUE(await(executions().release(leases)).ok());
+  EXPECT_EQ(acquire(instance, "bridge-2").epoch.value, lease.epoch.value + 1);
+}
+
+TEST_P(StoreSuite, ATakeoverAdoptsWhatWasSent) {
+  const ports::InstanceId instance = add_instance("gpu-1", 4);
+  const ports::Lease old_lease = connect(instance, "bridge-1");
+  const ports::ExecutionId running = claim(submit(), instance, 0);
+  const ports::ExecutionId ended = claim(submit(), instance, 1);
+  const ports::ExecutionId assigned = claim(submit(), instance, 2);
+  const ports::ExecutionId submitting = claim(submit(), instance, 3);
+  ASSERT_TRUE(start(running, old_lease) && start(ended, old_lease) && start(submitting, old_lease));
+  advance(running, old_lease, ExecutionState::kRunning);
+  end(ended, old_lease, ExecutionState::kLost);
+  const auto client_id = execution(running).client_id;
+
+  world().expire_lease(instance);
+  const ports::Lease lease = acquire(instance, "bridge-2");
+  for (const auto& e : {running, submitting}) {
+    EXPECT_EQ(execution(e).owner_epoch, lease.epoch);
+    EXPECT_EQ(execution(e).adoptions, 1);
+  }
+  EXPECT_EQ(execution(running).client_id, client_id) << "the prompt's events go to the id it was posted with";
+  EXPECT_EQ(execution(running).state, ExecutionState::kRunning);
+  EXPECT_FALSE(execution(assigned).owner_epoch) << "nobody owns what was not sent";
+  EXPECT_EQ(execution(assigned).adoptions, 0);
+  EXPECT_EQ(execution(ended).owner_epoch, old_lease.epoch);
+
+  ports::Advance late;
+  late.id = running;
+  late.epoch = old_lease.epoch;
+  late.from = {ExecutionState::kRunning};
+  late.to = ExecutionState::kCollecting;
+  EXPECT_FALSE(must(executions().advance(late))) << "the old owner has woken up too late";
+  late.epoch = lease.epoch;
+  EXPECT_TRUE(must(executions().advance(late)));
+
+  const auto again = must(executions().reclaim(bridge("bridge-2"), absl::Seconds(60)));
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(execution(running).owner_epoch, again[0].epoch) << "a restart adopts what is being collected, too";
+  EXPECT_EQ(execution(running).adoptions, 2);
+}
+
+TEST_P(StoreSuite, ADisabledInstanceIsFollowedWhileItHasWork) {
+  const ports::InstanceId instance = add_instance("gpu-1");
+  const ports::InstanceId idle = add_instance("gpu-2");
+  const auto leases = must(executions().acquire(bridge("bridge-1"), absl::Seconds(60), 10));
+  ASSERT_EQ(leases.size(), 2u);
+  const ports::ExecutionId e = claim(submit(), instance);
+  ASSERT_TRUE(start(e, leases[0]));
+  ASSERT_TRUE(await(instances().set_enabled("gpu-1", false)).ok());
+  ASSERT_TRUE(await(instances().set_enabled("gpu-2", false)).ok());
+  EXPECT_THAT(must(executions().renew(bridge("bridge-1"), leases, absl::Seconds(60))), ElementsAre(instance));
+  const auto own = must(executions().reclaim(bridge("bridge-1"), absl::Seconds(60)));
+  EXPECT_THAT(ids_of(own), ElementsAre(instance)) << "also after a restart";
+  world().expire_lease(instance);
+  world().expire_lease(idle);
+  const auto taken = must(executions().acquire(bridge("bridge-2"), absl::Seconds(60), 10));
+  EXPECT_THAT(ids_of(taken), ElementsAre(instance)) << "also after a takeover";
+  end(e, taken[0], ExecutionState::kLost);
+  EXPECT_THAT(must(executions().renew(bridge("bridge-2"), taken, absl::Seconds(60))), IsEmpty());
+}
+
+TEST_P(StoreSuite, BridgeAddressesAreThoseOfLiveLeases) {
+  const ports::InstanceId first = add_instance("gpu-1");
+  const ports::InstanceId second = add_instance("gpu-2");
+  add_instance("gpu-3");
+  EXPECT_THAT(must(jobs().bridge_addresses()), IsEmpty());
+  ASSERT_EQ(must(executions().acquire(bridge("bridge-2"), absl::Seconds(60), 2)).size(), 2u);
+  ASSERT_EQ(must(executions().acquire(bridge("bridge-1"), absl::Seconds(60), 1)).size(), 1u);
+  EXPECT_THAT(must(jobs().bridge_addresses()), ElementsAre("bridge-1:7001", "bridge-2:7001"));
+  world().expire_lease(first);
+  world().expire_lease(second);
+  EXPECT_THAT(must(jobs().bridge_addresses()), ElementsAre("bridge-1:7001"));
+}
+
+TEST_P(StoreSuite, InstanceStateIsWrittenByTheLeaseHolder) {
+  const ports::InstanceId instance = add_instance("gpu-1");
+  const ports::Lease lease = acquire(instance);
+  EXPECT_EQ(must(executions().instance(instance)).status, InstanceStatus::kDisconnected);
+  ports::InstanceState state;
+  state.id = instance;
+  state.epoch = lease.epoch;
+  state.status = InstanceStatus::kConnected;
+  ASSERT_TRUE(must(executions().set_instance_state(state)));
+  ports::InstanceRow row = must(executions().instance(instance));
+  EXPECT_EQ(row.status, InstanceStatus::kConnected);
+  EXPECT_TRUE(row.last_connected_at);
+  EXPECT_FALSE(row.last_disconnected_at || row.status_reason);
+  EXPECT_EQ(row.lease_owner, "bridge-1");
+  state.status = InstanceStatus::kReconnecting;
+  state.reconnect_attempts = 3;
+  state.reason = "connection_reset";
+  ASSERT_TRUE(must(executions().set_instance_state(state)));
+  row = must(executions().instance(instance));
+  EXPECT_EQ(row.status, InstanceStatus::kReconnecting);
+  EXPECT_EQ(row.reconnect_attempts, 3);
+  EXPECT_EQ(row.status_reason, "connection_reset");
+  EXPECT_TRUE(row.last_disconnected_at);
+  state.epoch.value += 1;
+  state.status = InstanceStatus::kConnected;
+  EXPECT_FALSE(must(executions().set_instance_state(state)));
+  EXPECT_EQ(must(executions().instance(instance)).status, InstanceStatus::kReconnecting);
+  EXPECT_TRUE(absl::IsNotFound(await(executions().instance(ports::InstanceId{instance.value + 1000})).status()));
+}
+
+TEST_P(StoreSuite, TheWitnessIsWrittenByTheLeaseHolder) {
+  const ports::InstanceId instance = add_instance("gpu-1");
+  const ports::Lease lease = acquire(instance);
+  EXPECT_FALSE(must(executions().witness(instance)));
+  ASSERT_TRUE(await(executions().set_witness(instance, lease.epoch, "prompt-1")).ok());
+  EXPECT_EQ(must(executions().witness(instance)), "prompt-1");
+  ASSERT_TRUE(await(executions().set_witness(instance, ports::Epoch{lease.epoch.value + 1}, "prompt-2")).ok());
+  EXPECT_EQ(must(executions().witness(instance)), "prompt-1");
+}
+
+TEST_P(StoreSuite, InstancesAreAddedWithTheirSlots) {
+  ports::NewInstance wanted;
+  wanted.name = "gpu-1";
+  wanted.api_url = "http://gpu-1:8188";
+  wanted.ws_url = "ws://gpu-1:8188";
+  wanted.slots = 2;
+  const ports::InstanceRow added = must(instances().add(wanted));
+  EXPECT_EQ(added.name, "gpu-1");
+  EXPECT_EQ(added.api_url, wanted.api_url);
+  EXPECT_EQ(added.ws_url, wanted.ws_url);
+  EXPECT_EQ(added.slots, 2);
+  EXPECT_TRUE(added.is_enabled);
+  EXPECT_EQ(added.status, InstanceStatus::kDisconnected);
+  connect(added.id);
+  EXPECT_EQ(free_slots().size(), 2u);
+  const ports::InstanceId second = add_instance("gpu-2");
+  const auto listed = must(instances().list());
+  ASSERT_EQ(listed.size(), 2u);
+  EXPECT_EQ(listed[0].id, added.id);
+  EXPECT_EQ(listed[0].lease_owner, "bridge-1");
+  EXPECT_EQ(listed[1].id, second);
+}
+
+TEST_P(StoreSuite, NamesAndUrlsOfInstancesAreUnique) {
+  add_instance("gpu-1");
+  ports::NewInstance wanted;
+  wanted.name = "gpu-1";
+  wanted.api_url = "http://elsewhere:8188";
+  wanted.ws_url = "ws://elsewhere:8188";
+  EXPECT_TRUE(absl::IsAlreadyExists(await(instances().add(wanted)).status())) << "the name";
+  wanted.name = "gpu-2";
+  wanted.api_url = "http://gpu-1:8188";
+  EXPECT_TRUE(absl::IsAlreadyExists(await(instances().add(wanted)).status())) << "the URL";
+  wanted.name = "gpu-1";
+  EXPECT_TRUE(absl::IsAlreadyExists(await(instances().add(wanted)).status())) << "both, and enabled";
+  EXPECT_EQ(must(instances().list()).size(), 1u);
+}
+
+TEST_P(StoreSuite, DisabledInstancesComeBackByAddOrEnable) {
+  const ports::InstanceId id = add_instance("gpu-1");
+  EXPECT_FALSE(must(instances().set_enabled("gpu-1", false)).is_enabled);
+  EXPECT_THAT(must(executions().acquire(bridge("bridge-1"), absl::Seconds(60), 10)), IsEmpty());
+  EXPECT_EQ(add_instance("gpu-1"), id) << "the same name and URL";
+  EXPECT_TRUE(must(instances().list()).at(0).is_enabled);
+  EXPECT_FALSE(must(instances().set_enabled("gpu-1", false)).is_enabled);
+  EXPECT_TRUE(must(instances().set_enabled("gpu-1", true)).is_enabled);
+  connect(id);
+  EXPECT_EQ(free_slots().size(), 1u) << "its slots are there once";
+  EXPECT_TRUE(absl::IsNotFound(await(instances().set_enabled("gpu-9", true)).status()));
+}
+
+}  // namespace
+}  // namespace renderyard::conformance
