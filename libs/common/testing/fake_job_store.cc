@@ -1,8 +1,11 @@
 #include "libs/common/testing/fake_job_store.h"
 
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <set>
 #include <utility>
 
+#include "libs/common/base/json.h"
 #include "libs/common/base/status_macros.h"
 #include "libs/common/testing/fake_text.h"
 
@@ -43,7 +46,11 @@ absl::StatusOr<ports::SubmittedJob> submit_job(Transaction& txn, const ports::Ne
   record.row.estimated_duration_secs = job.estimated_duration_secs;
   record.row.submitted_at = txn.now();
   record.needs_key = job.needs_key;
-  RETURN_IF_ERROR(txn.write_event(record, ports::event_type::kSubmitted, std::nullopt, "{}"));
+  base::json::object data;
+  data["job_type"] = job.job_type;
+  data["priority"] = job.priority;
+  RETURN_IF_ERROR(check_text("job_type", job.job_type));
+  RETURN_IF_ERROR(txn.write_event(record, ports::event_type::kSubmitted, std::nullopt, base::json::serialize(data)));
   RETURN_IF_ERROR(txn.put(record, Owner::kGateway));
   if (job.idempotency) {
     IdempotencyRecord key;
@@ -86,7 +93,10 @@ absl::StatusOr<ports::CancelOutcome> record_wish(Transaction& txn, ports::JobId 
   JobRecord job = *found;
   job.row.cancel_requested_at = txn.now();
   job.cancel_requested_by = by;
-  RETURN_IF_ERROR(txn.write_event(job, ports::event_type::kCancelRequested, job.row.execution_id, "{}"));
+  base::json::object data;
+  data["by"] = by.value;
+  RETURN_IF_ERROR(
+      txn.write_event(job, ports::event_type::kCancelRequested, job.row.execution_id, base::json::serialize(data)));
   RETURN_IF_ERROR(txn.put(job, Owner::kGateway));
   if (!job.row.execution_id) return ports::CancelOutcome::kRecorded;
   ExecutionRecord execution = *txn.database().execution(*job.row.execution_id);

@@ -34,6 +34,12 @@ std::string error_json(const ports::JobError& error) {
   return base::json::serialize(data);
 }
 
+std::string duration_json(const ports::JobRow& row) {
+  base::json::object data;
+  data["actual_duration_secs"] = row.actual_duration_secs.value_or(0);
+  return base::json::serialize(data);
+}
+
 // Sets status and stamps of a final state; the machines are looked at by put().
 void end_job(Transaction& txn, ports::JobRow& row, JobStatus status) {
   row.status = status;
@@ -65,7 +71,7 @@ absl::Status end_as(Transaction& txn, JobRecord& job, const ExecutionRecord& exe
       end_job(txn, job.row, JobStatus::kCompleted);
       job.row.progress_percent = 100;
       job.row.result_json = execution.result_json;
-      RETURN_IF_ERROR(txn.write_event(job, ports::event_type::kCompleted, execution.row.id, "{}"));
+      RETURN_IF_ERROR(txn.write_event(job, ports::event_type::kCompleted, execution.row.id, duration_json(job.row)));
       break;
     case Kind::kFail:
       end_job(txn, job.row, JobStatus::kFailed);
@@ -88,6 +94,13 @@ absl::Status end_as(Transaction& txn, JobRecord& job, const ExecutionRecord& exe
   return txn.put(job, Owner::kDispatcher);
 }
 
+// Does an execution in this state let its job end or wait again in this way?
+bool ends_so(ports::ExecutionState state, Kind kind) {
+  if (kind == Kind::kComplete) return state == ports::ExecutionState::kCompleted;
+  if (kind == Kind::kRequeue) return state == ports::ExecutionState::kNotAccepted;
+  return domain::is_final(state);
+}
+
 // True when its fence held and it was applied.
 absl::StatusOr<bool> settle_one(Transaction& txn, const ports::Settlement& settlement) {
   const JobRecord* found = txn.database().job(settlement.job_id);
@@ -103,7 +116,7 @@ absl::StatusOr<bool> settle_one(Transaction& txn, const ports::Settlement& settl
     RETURN_IF_ERROR(start_job(txn, job, execution.row));
     return true;
   }
-  if (!domain::is_final(execution.row.state)) return false;
+  if (!ends_so(execution.row.state, settlement.kind)) return false;
   if (settlement.kind == Kind::kRequeue && !pending) return false;
   if (settlement.kind != Kind::kRequeue && pending &&
       (execution.row.started_at || settlement.kind == Kind::kComplete)) {
