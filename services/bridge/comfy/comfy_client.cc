@@ -1,0 +1,132 @@
+#include "services/bridge/comfy/comfy_client.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "libs/common/base/status_macros.h"
+#include "services/bridge/comfy/cancel.h"
+#include "services/bridge/comfy/comfy_api.h"
+#include "services/bridge/comfy/instance_url.h"
+#include "services/bridge/comfy/probe.h"
+
+namespace renderyard::comfy {
+
+class ComfyClient final : public ports::ComfyInstance {
+ public:
+  ComfyClient(ComfyClients& shared, InstanceUrl api, InstanceUrl ws)
+      : shared_(shared),
+        api_url_(api),
+        ws_url_(std::move(ws)),
+        api_(shared.http_, std::move(api), shared.options_.max_listing_bytes) {}
+
+  base::Task<absl::StatusOr<std::unique_ptr<ports::ComfySocket>>> connect(std::string client_id,
+                                                                          absl::Time deadline) override {
+    return connect_socket(shared_.sockets_, shared_.strand_, shared_.clock_, shared_.counters_, ws_url_,
+                          std::move(client_id), deadline);
+  }
+
+  base::Task<absl::StatusOr<ports::ComfyAbilities>> probe(absl::Time deadline) override {
+    return probe_server(api_, deadline);
+  }
+
+  base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time deadline) override {
+    return shared_.poster_.post(api_url_, std::move(body), deadline);
+  }
+
+  base::Task<absl::StatusOr<domain::QueueListing>> queue(absl::Time deadline) override { return api_.queue(deadline); }
+
+  base::Task<absl::StatusOr<std::optional<domain::HistoryEntry>>> history(std::string prompt_id,
+                                                                          absl::Time deadline) override {
+    std::string target = "/history/" + percent_encode(prompt_id);
+    ASSIGN_OR_CO_RETURN(const std::string body, co_await api_.get(std::move(target), deadline));
+    co_return domain::parse_history(body, prompt_id);
+  }
+
+  base::Task<absl::StatusOr<std::vector<domain::QueueItem>>> recent_history(int max_items,
+                                                                            absl::Time deadline) override {
+    std::string target = absl::StrCat("/history?max_items=", max_items);
+    ASSIGN_OR_CO_RETURN(const std::string body, co_await api_.get(std::move(target), deadline));
+    ASSIGN_OR_CO_RETURN(std::vector<domain::QueueItem> items, domain::parse_history_listing(body));
+    std::erase_if(items, [](const domain::QueueItem& item) { return item.execution_id.empty(); });
+    co_return items;
+  }
+
+  base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile file, ByteSink sink,
+                                                       absl::Time deadline) override {
+    std::string target =
+        absl::StrCat("/view?filename=", percent_encode(file.filename), "&subfolder=", percent_encode(file.subfolder),
+                     "&type=", percent_encode(file.type));
+    auto answer = co_await api_.download(std::move(target), std::move(sink), deadline);
+    // A name that the server refuses for what it is will never be there.
+    if (absl::IsInvalidArgument(answer.status())) co_return absl::NotFoundError(answer.status().message());
+    if (!answer.ok()) co_return answer.status();
+    co_return ports::FetchedFile{.size_bytes = answer->size_bytes, .content_type = std::move(answer->content_type)};
+  }
+
+  base::Task<absl::Status> cancel(std::string prompt_id, ports::ComfyAbilities abilities,
+                                  absl::Time deadline) override {
+    return cancel_prompt(api_, std::move(prompt_id), std::move(abilities), deadline);
+  }
+
+ private:
+  ComfyClients& shared_;
+  const InstanceUrl api_url_;
+  const InstanceUrl ws_url_;
+  ComfyApi api_;
+};
+
+namespace {
+
+// Stands for a row that cannot be used.
+class NoClient final : public ports::ComfyInstance {
+ public:
+  explicit NoClient(absl::Status why) : why_(std::move(why)) {}
+
+  base::Task<absl::StatusOr<std::unique_ptr<ports::ComfySocket>>> connect(std::string, absl::Time) override {
+    co_return why_;
+  }
+  base::Task<absl::StatusOr<ports::ComfyAbilities>> probe(absl::Time) override { co_return why_; }
+  base::Task<domain::PostOutcome> post_prompt(std::string, absl::Time) override {
+    domain::PostOutcome outcome;
+    outcome.kind = domain::PostOutcome::Kind::kConnectFailed;
+    outcome.error = std::string(why_.message());
+    co_return outcome;
+  }
+  base::Task<absl::StatusOr<domain::QueueListing>> queue(absl::Time) override { co_return why_; }
+  base::Task<absl::StatusOr<std::optional<domain::HistoryEntry>>> history(std::string, absl::Time) override {
+    co_return why_;
+  }
+  base::Task<absl::StatusOr<std::vector<domain::QueueItem>>> recent_history(int, absl::Time) override {
+    co_return why_;
+  }
+  base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile, ByteSink, absl::Time) override {
+    co_return why_;
+  }
+  base::Task<absl::Status> cancel(std::string, ports::ComfyAbilities, absl::Time) override { co_return why_; }
+
+ private:
+  const absl::Status why_;
+};
+
+}  // namespace
+
+ComfyClients::ComfyClients(ComfyIo& io, base::Strand& strand, base::Clock& clock, ComfyOptions options)
+    : strand_(strand),
+      clock_(clock),
+      options_(std::move(options)),
+      http_(io, strand, clock, options_.ca_file),
+      sockets_(io, options_.ca_file),
+      poster_(io, strand, clock, options_.ca_file) {}
+
+std::unique_ptr<ports::ComfyInstance> ComfyClients::instance(const ports::InstanceRow& row) {
+  auto api = parse_instance_url(row.api_url);
+  if (!api.ok()) return std::make_unique<NoClient>(api.status());
+  auto ws = row.ws_url.empty() ? api : parse_instance_url(row.ws_url);
+  if (!ws.ok()) return std::make_unique<NoClient>(ws.status());
+  return std::make_unique<ComfyClient>(*this, *std::move(api), *std::move(ws));
+}
+
+}  // namespace renderyard::comfy

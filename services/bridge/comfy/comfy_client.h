@@ -1,0 +1,46 @@
+// The real ports::ComfyConnector and ports::ComfyInstance: one client object per ComfyUI server, all over one io
+// thread. Thread-safety: on the strand. Ownership: the connector outlives its instances, their tasks and sockets.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "libs/common/base/clock.h"
+#include "libs/common/base/strand.h"
+#include "libs/common/ports/comfy_instance.h"
+#include "services/bridge/comfy/comfy_io.h"
+#include "services/bridge/comfy/http_client.h"
+#include "services/bridge/comfy/prompt_post.h"
+#include "services/bridge/comfy/ws_socket.h"
+#include "services/bridge/comfy/ws_transport.h"
+
+namespace renderyard::comfy {
+
+struct ComfyOptions {
+  // PEM file of the certificates to trust for https and wss; empty = the system's.
+  std::string ca_file;
+  // Bound for one /history or /queue answer; they carry whole workflows.
+  std::size_t max_listing_bytes = std::size_t{64} << 20;
+};
+
+class ComfyClients final : public ports::ComfyConnector {
+ public:
+  ComfyClients(ComfyIo& io, base::Strand& strand, base::Clock& clock, ComfyOptions options = {});
+
+  // A row whose URLs cannot be used gives an instance whose every call is INVALID_ARGUMENT.
+  std::unique_ptr<ports::ComfyInstance> instance(const ports::InstanceRow& row) override;
+
+  const WsCounters& counters() const { return counters_; }
+
+ private:
+  friend class ComfyClient;
+  base::Strand& strand_;
+  base::Clock& clock_;
+  const ComfyOptions options_;
+  HttpClient http_;
+  WsTransport sockets_;
+  PromptPoster poster_;
+  WsCounters counters_;
+};
+
+}  // namespace renderyard::comfy

@@ -1,0 +1,134 @@
+#include "services/bridge/comfy/http_transfer.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace renderyard::comfy {
+
+namespace {
+
+// The one place where libcurl's codes become ours. `begun`: a part of a streamed body was handed on.
+absl::Status to_status(CURLcode code, const char* detail, bool begun) {
+  const std::string text = *detail != '\0' ? detail : curl_easy_strerror(code);
+  switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+      return absl::DeadlineExceededError(text);
+    case CURLE_PARTIAL_FILE:
+      return absl::DataLossError(text);
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+      return absl::InvalidArgumentError(text);
+    default:
+      return begun ? absl::DataLossError(text) : absl::UnavailableError(text);
+  }
+}
+
+}  // namespace
+
+HttpTransfer::HttpTransfer(HttpRequest request, absl::Duration timeout, std::string ca_file)
+    : request_(std::move(request)), easy_(curl_easy_init()) {
+  if (easy_ == nullptr) return;
+  const auto timeout_ms = static_cast<long>(std::clamp<std::int64_t>(absl::ToInt64Milliseconds(timeout), 1, 86400000));
+  curl_easy_setopt(easy_, CURLOPT_URL, request_.url.c_str());
+  curl_easy_setopt(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy_, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(easy_, CURLOPT_PROXY, "");
+  curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy_, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, timeout_ms);
+  curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, std::min(timeout_ms, 10000L));
+  curl_easy_setopt(easy_, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy_, CURLOPT_USERAGENT, "renderyard-bridge");
+  curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, error_);
+  curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, &HttpTransfer::on_body);
+  curl_easy_setopt(easy_, CURLOPT_WRITEDATA, this);
+  if (!ca_file.empty()) curl_easy_setopt(easy_, CURLOPT_CAINFO, ca_file.c_str());
+  if (request_.once) {
+    curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy_, CURLOPT_FORBID_REUSE, 1L);
+  }
+  if (request_.json) {
+    headers_ = curl_slist_append(headers_, "Content-Type: application/json");
+    headers_ = curl_slist_append(headers_, "Expect:");  // no 100-continue
+    curl_easy_setopt(easy_, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.json->size()));
+    curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, request_.json->c_str());
+    curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers_);
+  }
+}
+
+HttpTransfer::~HttpTransfer() {
+  if (easy_ != nullptr) curl_easy_cleanup(easy_);
+  curl_slist_free_all(headers_);
+}
+
+std::size_t HttpTransfer::on_body(char* data, std::size_t one, std::size_t size, void* self) {
+  return static_cast<HttpTransfer*>(self)->take({data, one * size});
+}
+
+int HttpTransfer::status() const {
+  long status = 0;
+  curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+  return static_cast<int>(status);
+}
+
+std::size_t HttpTransfer::take(std::string_view data) {
+  if (channel_ && status() == 200) {
+    if (!channel_->write(data)) return CURL_WRITEFUNC_PAUSE;
+    answer_.size_bytes += static_cast<std::int64_t>(data.size());
+    return data.size();
+  }
+  if (answer_.body.size() + data.size() > request_.max_body) {
+    too_large_ = true;
+    return 0;
+  }
+  answer_.body += data;
+  return data.size();
+}
+
+absl::StatusOr<HttpAnswer> HttpTransfer::result(CURLcode code) {
+  if (too_large_) {
+    return absl::InvalidArgumentError(absl::StrCat("the answer is larger than ", request_.max_body, " bytes"));
+  }
+  const bool streamed = channel_ && status() == 200;
+  if (code != CURLE_OK) return to_status(code, error_, streamed && answer_.size_bytes > 0);
+  answer_.status = status();
+  const char* type = nullptr;
+  curl_easy_getinfo(easy_, CURLINFO_CONTENT_TYPE, &type);
+  if (type != nullptr) answer_.content_type = type;
+  if (!streamed) answer_.size_bytes = static_cast<std::int64_t>(answer_.body.size());
+  curl_off_t announced = -1;
+  curl_easy_getinfo(easy_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+  if (announced >= 0 && announced != answer_.size_bytes) {
+    return absl::DataLossError(absl::StrCat("got ", answer_.size_bytes, " of ", announced, " bytes"));
+  }
+  return std::move(answer_);
+}
+
+void HttpTransfer::finish(CURLcode code) {
+  auto result = this->result(code);
+  {
+    const base::MutexLock lock(mutex_);
+    if (waiter_) {
+      waiter_->post(std::move(result));
+    } else {
+      result_ = std::move(result);
+    }
+    waiter_.reset();
+  }
+  if (channel_) channel_->end();
+}
+
+void HttpTransfer::wait(base::Completer<absl::StatusOr<HttpAnswer>> completer) {
+  const base::MutexLock lock(mutex_);
+  if (result_) {
+    completer.complete(*std::move(result_));
+  } else {
+    waiter_ = completer;
+  }
+}
+
+}  // namespace renderyard::comfy

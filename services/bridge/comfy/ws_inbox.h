@@ -1,0 +1,59 @@
+// WsInbox: what came in over one WebSocket, from the io thread to the one reader on the strand.
+//
+// Bounded: beyond kMessages messages or kBytes bytes the oldest progress and JPEG preview is dropped for each new
+// message (progress is repeated in full by the next one, a preview is worth nothing once it is old). PNG frames may be
+// the only copy of an output (SaveImageWebsocket) and are kept like everything else; when only such messages wait and
+// they reach twice the bound, the reader is hopelessly behind and the stream ends with RESOURCE_EXHAUSTED: REST is the
+// truth then. Thread-safety: push, end: any thread; next: strand.
+#pragma once
+
+#include <absl/base/thread_annotations.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "libs/common/base/mutex.h"
+#include "libs/common/base/strand.h"
+#include "libs/common/base/task.h"
+#include "libs/common/domain/comfy_message.h"
+
+namespace renderyard::comfy {
+
+class WsInbox {
+ public:
+  static constexpr std::size_t kMessages = 4096;
+  static constexpr std::size_t kBytes = std::size_t{64} << 20;
+
+  explicit WsInbox(base::Strand& strand) : strand_(strand) {}
+
+  // `bytes`: size of the frame. False when the stream ended by this: the caller closes the socket.
+  bool push(domain::ComfyMessage message, std::size_t bytes);
+  // No more messages; those that wait are still delivered. The first call counts. OK = a regular end.
+  void end(absl::Status status);
+
+  base::Task<absl::StatusOr<std::optional<domain::ComfyMessage>>> next();
+  std::uint64_t dropped() const;
+
+ private:
+  struct Item {
+    domain::ComfyMessage message;
+    std::size_t bytes = 0;
+  };
+  bool drop_one() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool full(std::size_t times) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  base::Strand& strand_;
+  mutable base::Mutex mutex_;
+  std::deque<Item> items_ ABSL_GUARDED_BY(mutex_);
+  std::size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
+  std::optional<base::Completer<absl::Status>> reader_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace renderyard::comfy

@@ -1,0 +1,34 @@
+// ports::ComfySocket over WsTransport: /ws?clientId=…, feature flags first, ready with the first `status`.
+#pragma once
+
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "libs/common/base/clock.h"
+#include "libs/common/base/strand.h"
+#include "libs/common/base/task.h"
+#include "libs/common/ports/comfy_instance.h"
+#include "services/bridge/comfy/instance_url.h"
+#include "services/bridge/comfy/ws_transport.h"
+
+namespace renderyard::comfy {
+
+// Counted over all sockets since the start, for metrics. Any thread.
+struct WsCounters {
+  std::atomic<std::uint64_t> messages{0};
+  std::atomic<std::uint64_t> unreadable{0};  // frames that are no message
+};
+
+// Errors: UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED. Everything given outlives the socket.
+base::Task<absl::StatusOr<std::unique_ptr<ports::ComfySocket>>> connect_socket(WsTransport& transport,
+                                                                               base::Strand& strand, base::Clock& clock,
+                                                                               WsCounters& counters, InstanceUrl url,
+                                                                               std::string client_id,
+                                                                               absl::Time deadline);
+
+}  // namespace renderyard::comfy

@@ -1,0 +1,260 @@
+#include "services/bridge/comfy/ws_transport.h"
+
+#include <algorithm>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <utility>
+#include <websocketpp/client.hpp>
+#include <websocketpp/config/asio_client.hpp>
+
+namespace renderyard::comfy {
+
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::size_t kMaxMessage = std::size_t{256} << 20;
+
+// TCP connect and name resolution have limits at compile time only; ours is a timer of its own.
+template <class Base>
+struct QuietConfig : public Base {
+  using type = QuietConfig;
+  using concurrency_type = typename Base::concurrency_type;
+  using request_type = typename Base::request_type;
+  using response_type = typename Base::response_type;
+  using message_type = typename Base::message_type;
+  using con_msg_manager_type = typename Base::con_msg_manager_type;
+  using endpoint_msg_manager_type = typename Base::endpoint_msg_manager_type;
+  using alog_type = typename Base::alog_type;
+  using elog_type = typename Base::elog_type;
+  using rng_type = typename Base::rng_type;
+
+  struct transport_config : public Base::transport_config {
+    static const long timeout_connect = 3600000;
+    static const long timeout_dns_resolve = 3600000;
+    static const long timeout_socket_post_init = 3600000;
+  };
+  using transport_type = websocketpp::transport::asio::endpoint<transport_config>;
+};
+
+using PlainClient = websocketpp::client<QuietConfig<websocketpp::config::asio_client>>;
+using TlsClient = websocketpp::client<QuietConfig<websocketpp::config::asio_tls_client>>;
+
+template <class Client>
+void prepare(Client& client, asio::io_context& context) {
+  client.clear_access_channels(websocketpp::log::alevel::all);
+  client.clear_error_channels(websocketpp::log::elevel::all);
+  client.init_asio(&context);
+  client.set_user_agent("renderyard-bridge");
+}
+
+template <class Connection>
+absl::Status why_ended(const Connection& connection) {
+  const int http_status = static_cast<int>(connection.get_response_code());
+  if (http_status >= 200) {
+    return absl::UnavailableError("the WebSocket handshake was answered with " + std::to_string(http_status));
+  }
+  if (const auto error = connection.get_ec()) return absl::UnavailableError("WebSocket: " + error.message());
+  return absl::UnavailableError("WebSocket closed with code " + std::to_string(connection.get_remote_close_code()));
+}
+
+// The name in the certificate must be the one we asked for.
+void verify_name(PlainClient::connection_type&, const std::string&) {}
+void verify_name(TlsClient::connection_type& connection, const std::string& host) {
+  connection.get_socket().set_verify_callback(asio::ssl::host_name_verification(host));
+}
+
+// Everything below the constructor runs on the io thread.
+template <class Client>
+class Line final : public WsLine, public std::enable_shared_from_this<Line<Client>> {
+ public:
+  using Connection = typename Client::connection_type;
+
+  Line(asio::io_context& context, std::shared_ptr<void> endpoints, Client& client, std::string host,
+       std::string greeting, WsHandlers handlers)
+      : context_(context),
+        endpoints_(std::move(endpoints)),
+        client_(client),
+        host_(std::move(host)),
+        greeting_(std::move(greeting)),
+        timer_(context),
+        handlers_(std::move(handlers)) {}
+
+  void begin(std::string url, absl::Duration patience) {
+    asio::post(context_,
+               [self = this->shared_from_this(), url = std::move(url), patience] { self->connect(url, patience); });
+  }
+  void ping(std::string payload) override {
+    asio::post(context_, [self = this->shared_from_this(), payload = std::move(payload)] {
+      websocketpp::lib::error_code error;  // a dead connection shows by the pong that does not come
+      if (self->connection_) self->connection_->ping(payload, error);
+    });
+  }
+  void close(absl::Duration patience) override {
+    asio::post(context_, [self = this->shared_from_this(), patience] { self->say_goodbye(patience); });
+  }
+  void abort() override {
+    asio::post(context_, [self = this->shared_from_this()] { self->cut(); });
+  }
+
+ private:
+  void connect(const std::string& url, absl::Duration patience) {
+    if (ended_ || cut_) return finish(absl::CancelledError("cancelled"));
+    websocketpp::lib::error_code error;
+    connection_ = client_.get_connection(url, error);
+    if (error) {
+      connection_ = nullptr;
+      return finish(absl::InvalidArgumentError("WebSocket: " + error.message()));
+    }
+    const auto patience_ms =
+        static_cast<long>(std::clamp<std::int64_t>(absl::ToInt64Milliseconds(patience), 1, 3600000));
+    verify_name(*connection_, host_);
+    connection_->set_max_message_size(kMaxMessage);
+    connection_->set_open_handshake_timeout(patience_ms);
+    // The connection owns its handlers; they own us; finish() breaks the circle.
+    auto self = this->shared_from_this();
+    connection_->set_open_handler([self](websocketpp::connection_hdl) { self->opened(); });
+    connection_->set_fail_handler([self](websocketpp::connection_hdl) { self->over(); });
+    connection_->set_close_handler([self](websocketpp::connection_hdl) { self->over(); });
+    connection_->set_message_handler([self](websocketpp::connection_hdl, typename Client::message_ptr message) {
+      self->received(message->get_opcode() == websocketpp::frame::opcode::text, message->get_payload());
+    });
+    connection_->set_pong_handler([self](websocketpp::connection_hdl, const std::string& payload) {
+      if (self->handlers_.on_pong) self->handlers_.on_pong(payload);
+    });
+    cut_after(std::chrono::milliseconds(patience_ms));
+    client_.connect(connection_);
+  }
+
+  void opened() {
+    if (cut_) return cut();  // abandoned while the name was looked up
+    timer_.cancel();
+    boost::system::error_code ignored;
+    socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+    socket().set_option(asio::socket_base::keep_alive(true), ignored);
+    connection_->send(greeting_, websocketpp::frame::opcode::text);  // failing, it ends the connection by itself
+  }
+
+  void received(bool text, const std::string& payload) {
+    if (cut_) return;
+    const auto& handler = text ? handlers_.on_text : handlers_.on_binary;
+    if (handler && !handler(payload)) cut();
+  }
+
+  void say_goodbye(absl::Duration patience) {
+    if (ended_) return;
+    if (!connection_) return cut();
+    const auto wait_ms = std::clamp<std::int64_t>(absl::ToInt64Milliseconds(patience), 1, 3600000);
+    connection_->set_close_handshake_timeout(static_cast<long>(wait_ms));
+    websocketpp::lib::error_code error;
+    connection_->close(websocketpp::close::status::normal, "", error);
+    if (error) return cut();  // not open yet, or closing already
+    cut_after(std::chrono::milliseconds(wait_ms));
+  }
+
+  void cut_after(std::chrono::milliseconds wait) {
+    timer_.expires_after(wait);
+    timer_.async_wait([self = this->shared_from_this()](const boost::system::error_code& error) {
+      if (!error) self->cut();
+    });
+  }
+
+  void cut() {
+    cut_ = true;
+    if (ended_) return;
+    if (connection_) {
+      // Whatever is under way on the socket fails by this, and websocketpp's handlers run to their ends on their own.
+      boost::system::error_code ignored;
+      socket().set_option(asio::socket_base::linger(true, 0), ignored);
+      socket().close(ignored);
+    }
+    finish(absl::UnavailableError("WebSocket: cut off"));
+  }
+
+  void over() {
+    if (connection_) finish(why_ended(*connection_));
+  }
+
+  void finish(absl::Status why) {
+    if (std::exchange(ended_, true)) return;
+    timer_.cancel();
+    auto handlers = std::exchange(handlers_, {});
+    if (handlers.on_end) handlers.on_end(std::move(why));
+    // The connection drops our handlers when it is done itself; until then they find us ended.
+    if (auto connection = std::exchange(connection_, nullptr)) {
+      asio::post(context_, [connection] {
+        // Cut while the name was still looked up, it may connect all the same.
+        connection->set_open_handler([weak = std::weak_ptr(connection)](websocketpp::connection_hdl) {
+          boost::system::error_code ignored;
+          if (const auto late = weak.lock()) late->get_raw_socket().close(ignored);
+        });
+        connection->set_fail_handler(nullptr);
+        connection->set_close_handler(nullptr);
+        connection->set_message_handler(nullptr);
+        connection->set_pong_handler(nullptr);
+      });
+    }
+  }
+
+  auto& socket() { return connection_->get_raw_socket(); }
+
+  asio::io_context& context_;
+  std::shared_ptr<void> endpoints_;  // keeps client_ alive
+  Client& client_;
+  const std::string host_;
+  const std::string greeting_;
+  asio::steady_timer timer_;
+  WsHandlers handlers_;
+  typename Client::connection_ptr connection_;
+  bool ended_ = false;
+  bool cut_ = false;
+};
+
+std::shared_ptr<asio::ssl::context> tls_context(const std::string& ca_file) {
+  auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
+  context->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
+                       asio::ssl::context::no_tlsv1_1);
+  boost::system::error_code error;
+  if (ca_file.empty()) {
+    context->set_default_verify_paths(error);
+  } else {
+    context->load_verify_file(ca_file, error);
+  }
+  // Without its certificates the context trusts nobody, which is what an error must mean.
+  context->set_verify_mode(asio::ssl::verify_peer);
+  return context;
+}
+
+}  // namespace
+
+struct WsTransport::Endpoints {
+  Endpoints(ComfyIo& io, const std::string& ca_file) : context(io.context()), tls_settings(tls_context(ca_file)) {
+    prepare(plain, context);
+    prepare(tls, context);
+    tls.set_tls_init_handler([settings = tls_settings](websocketpp::connection_hdl) { return settings; });
+    tls.set_socket_init_handler([](websocketpp::connection_hdl, asio::ssl::stream<asio::ip::tcp::socket>&) {});
+  }
+  asio::io_context& context;
+  std::shared_ptr<asio::ssl::context> tls_settings;
+  PlainClient plain;
+  TlsClient tls;
+};
+
+WsTransport::WsTransport(ComfyIo& io, std::string ca_file) : endpoints_(std::make_shared<Endpoints>(io, ca_file)) {}
+WsTransport::~WsTransport() = default;
+
+std::shared_ptr<WsLine> WsTransport::connect(const InstanceUrl& url, std::string_view target, std::string greeting,
+                                             absl::Duration patience, WsHandlers handlers) {
+  const auto open = [&](auto& client) -> std::shared_ptr<WsLine> {
+    using Client = std::remove_reference_t<decltype(client)>;
+    auto line = std::make_shared<Line<Client>>(endpoints_->context, endpoints_, client, url.host, std::move(greeting),
+                                               std::move(handlers));
+    line->begin(url.ws(target), patience);
+    return line;
+  };
+  return url.tls ? open(endpoints_->tls) : open(endpoints_->plain);
+}
+
+}  // namespace renderyard::comfy
