@@ -1,0 +1,62 @@
+// One blob on its way into the store: a file in staging, its hash, and the move into its place. Everything but the
+// counters of the buffer runs on the store's threads, one piece at a time and in order.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <openssl/evp.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "libs/common/adapters/artifacts/files.h"
+#include "libs/common/base/mutex.h"
+#include "libs/common/ports/artifact_store.h"
+
+namespace renderyard::artifacts {
+
+// <root>/sha256/ab/cd/<hash>
+std::string blob_path(const std::string& root, std::string_view sha256);
+bool is_sha256(std::string_view text);
+
+class Upload {
+ public:
+  // Creates the staging file.
+  static absl::StatusOr<std::shared_ptr<Upload>> begin(std::string root, std::size_t max_buffered);
+  // Removes the staging file when it was not moved.
+  ~Upload();
+  Upload(const Upload&) = delete;
+  Upload& operator=(const Upload&) = delete;
+
+  // The caller's side: takes room for `size` bytes, waiting a little. The first error of append() is given back here.
+  absl::Status reserve(std::size_t size);
+
+  // The threads' side. append() gives the room back.
+  void append(std::string_view chunk);
+  absl::StatusOr<ports::StoredBlob> commit();
+
+ private:
+  Upload(std::string root, std::string path, File file, std::size_t max_buffered);
+  absl::Status first_error();
+
+  struct FreeDigest {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+
+  const std::string root_;
+  const std::string path_;
+  const std::size_t max_buffered_;
+  File file_;
+  std::unique_ptr<EVP_MD_CTX, FreeDigest> digest_;
+  std::int64_t size_ = 0;
+  bool moved_ = false;
+
+  base::Mutex mutex_;
+  base::CondVar room_;
+  std::size_t buffered_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status error_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace renderyard::artifacts
