@@ -72,14 +72,14 @@ CREATE TRIGGER set_updated_at BEFORE UPDATE ON comfyui_executions
 CREATE FUNCTION trigger_check_execution_edge() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-  IF NOT CASE OLD.status
+  IF NOT (CASE OLD.status
     WHEN 'assigned'   THEN NEW.status IN ('withdrawn', 'submitting')
     WHEN 'submitting' THEN NEW.status IN ('not_accepted', 'queued', 'running', 'collecting', 'failed', 'cancelled', 'lost')
     WHEN 'queued'     THEN NEW.status IN ('running', 'collecting', 'failed', 'cancelled', 'lost')
     WHEN 'running'    THEN NEW.status IN ('collecting', 'failed', 'cancelled', 'lost')
     WHEN 'collecting' THEN NEW.status IN ('completed', 'failed')
     ELSE false
-  END THEN
+  END) THEN
     RAISE EXCEPTION 'execution %: no edge from % to %', OLD.id, OLD.status, NEW.status
       USING ERRCODE = 'check_violation', CONSTRAINT = 'executions_edge';
   END IF;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "libs/common/adapters/postgres/pqxx_shim.h"
 #include "libs/common/base/ids.h"
@@ -18,7 +19,7 @@ absl::Time parse_timestamp(const char* text);
 
 class Reader {
  public:
-  explicit Reader(const pqxx::row& row) : row_(row) {}
+  explicit Reader(pqxx::row row) : row_(std::move(row)) {}
 
   std::string text() { return next().c_str(); }
   std::int64_t number() { return next().as<std::int64_t>(); }
@@ -43,7 +44,7 @@ class Reader {
  private:
   pqxx::field next() { return row_[column_++]; }
 
-  const pqxx::row& row_;
+  const pqxx::row row_;
   pqxx::row::size_type column_ = 0;
 };
 
