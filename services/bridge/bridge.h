@@ -5,6 +5,8 @@
 
 #include <map>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include <absl/status/status.h>
 
@@ -21,6 +23,9 @@ class Bridge {
  public:
   Bridge(Deps deps, Config config);
   ~Bridge();
+
+  // Before run(): the address that the leases will name, when it was not known at construction.
+  void set_address(std::string address) { config_.identity.address = std::move(address); }
 
   // Runs until stop(); OK then.
   base::Task<absl::Status> run();

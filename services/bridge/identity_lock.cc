@@ -14,15 +14,15 @@ namespace renderyard::bridge {
 absl::StatusOr<IdentityLock> IdentityLock::take(const std::string& directory, const std::string& id) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
-  if (error) return absl::ErrnoToStatus(error.value(), "state-dir cannot be created");
+  if (error) return absl::ErrnoToStatus(error.value(), "lock-dir cannot be created");
   const std::string path = directory + "/bridge-" + id + ".lock";
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return absl::ErrnoToStatus(errno, "the lock file in state-dir cannot be opened");
+  if (fd < 0) return absl::ErrnoToStatus(errno, "the lock file in lock-dir cannot be opened");
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     const int code = errno;
     ::close(fd);
     if (code == EWOULDBLOCK) return absl::UnavailableError("another process of this bridge id lives on this host");
-    return absl::ErrnoToStatus(code, "the lock file in state-dir cannot be locked");
+    return absl::ErrnoToStatus(code, "the lock file in lock-dir cannot be locked");
   }
   return IdentityLock(fd);
 }
