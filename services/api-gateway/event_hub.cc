@@ -30,6 +30,7 @@ base::Task<absl::Status> EventHub::run() {
     const absl::Status status = co_await follow(address);
     const bool was_following = std::exchange(following_, false);
     if (was_following) failures = 0;
+    if (was_following && following_observer_) following_observer_(false);
     deps_.journal.record(was_following ? base::Severity::kWarning : base::Severity::kDebug, "event_stream_lost",
                          {{"dispatcher", address}, {base::key::kReason, status.ToString()}});
     if (absl::IsFailedPrecondition(status)) reset();
@@ -53,7 +54,10 @@ base::Task<absl::Status> EventHub::follow(std::string address) {
     auto reading = read_batch(stream.get(), &batch);
     CO_RETURN_IF_ERROR(co_await base::with_deadline(deps_.strand, deps_.clock, std::move(reading), deadline));
     if (!batch) co_return absl::UnavailableError("the dispatcher ended its stream");
-    if (!std::exchange(following_, true)) deps_.journal.info("event_stream_followed", {{"dispatcher", address}});
+    if (!std::exchange(following_, true)) {
+      deps_.journal.info("event_stream_followed", {{"dispatcher", address}});
+      if (following_observer_) following_observer_(true);
+    }
     apply(*std::move(batch));
   }
 }

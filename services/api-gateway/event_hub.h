@@ -76,6 +76,8 @@ class EventHub {
   // Beside the listeners, called for every event after them.
   void on_event(absl::AnyInvocable<void(const ports::JobEvent&)> observer) { observer_ = std::move(observer); }
   void on_reset(absl::AnyInvocable<void()> observer) { reset_observer_ = std::move(observer); }
+  // Called when a stream is found (true) and when it is lost (false).
+  void on_following(absl::AnyInvocable<void(bool)> observer) { following_observer_ = std::move(observer); }
 
  private:
   base::Task<absl::Status> follow(std::string address);
@@ -93,6 +95,7 @@ class EventHub {
   std::vector<std::weak_ptr<Listener>> listeners_;
   absl::AnyInvocable<void(const ports::JobEvent&)> observer_;
   absl::AnyInvocable<void()> reset_observer_;
+  absl::AnyInvocable<void(bool)> following_observer_;
   std::map<base::JobId, int> last_seq_;  // of jobs that have not ended: events of a job come without a gap
 };
 

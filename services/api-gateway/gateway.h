@@ -6,6 +6,7 @@
 // after it is gone.
 #pragma once
 
+#include <absl/functional/any_invocable.h>
 #include <absl/status/status.h>
 #include <absl/time/time.h>
 
@@ -109,7 +110,8 @@ class Gateway {
 
   // For /healthz: {"status":"ok"|"degraded","parts":{…}}.
   std::string health() const;
-  bool following_events() const { return events_.following(); }
+  // Called when the lifecycle events can be followed (true) and when no dispatcher answers any more (false).
+  void on_following_events(absl::AnyInvocable<void(bool)> observer) { events_.on_following(std::move(observer)); }
 
  private:
   base::Task<Answer<ports::JobRow>> find(JobRef job);
