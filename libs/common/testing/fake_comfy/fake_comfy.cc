@@ -36,10 +36,11 @@ void FakeComfy::record(What what, const ComfyPrompt& prompt) {
        " execution_id=" + prompt.execution_id + " job_id=" + prompt.job_id);
 }
 
-std::optional<FakeComfy::PostFault> FakeComfy::take_post_fault() {
+std::optional<FakeComfy::PostFault> FakeComfy::take_post_fault(std::string_view body) {
   if (post_faults_.empty()) return std::nullopt;
   const PostFault fault = post_faults_.front();
   post_faults_.pop_front();
+  if (post_fault_told_) post_fault_told_(fault, parse_post(body).prompt.execution_id);
   return fault;
 }
 

@@ -12,10 +12,13 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "libs/common/domain/comfy_message.h"
@@ -65,7 +68,9 @@ class FakeComfy {
   // Faults.
   void arm(PostFault fault) { post_faults_.push_back(fault); }
   void disarm() { post_faults_.clear(); }
-  std::optional<PostFault> take_post_fault();
+  std::optional<PostFault> take_post_fault(std::string_view body);
+  // Told of every armed fault at the moment it hits a POST, with the execution the body names.
+  void on_post_fault(std::function<void(PostFault, std::string execution_id)> told) { post_fault_told_ = std::move(told); }
   void die();      // queue, running prompt, history and sockets are gone; files stay
   void restart();  // after die()
   // Other clients clear history; with `queue` also everything pending (the running prompt goes on).
@@ -146,6 +151,7 @@ class FakeComfy {
   std::uint64_t run_ = 0;  // of this life's worker
   double slowness_ = 1;
   std::deque<PostFault> post_faults_;
+  std::function<void(PostFault, std::string)> post_fault_told_;
   double counter_ = 0;
   std::map<std::pair<double, std::string>, ComfyPrompt> pending_;  // duplicates of one id get other numbers
   std::unique_ptr<Running> running_;

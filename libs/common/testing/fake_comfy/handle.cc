@@ -140,7 +140,7 @@ void arrive(const std::shared_ptr<Post>& post, std::optional<PostFault> fault);
 
 void connect_and_send(const std::shared_ptr<Post>& post) {
   FakeComfy& server = post->server;
-  auto fault = server.take_post_fault();
+  auto fault = server.take_post_fault(post->body);
   if (server.refusing() || fault == PostFault::kRefuseConnection) {
     post->answer(server.latency(), outcome_of(domain::PostOutcome::Kind::kConnectFailed, "connection refused"));
     return;

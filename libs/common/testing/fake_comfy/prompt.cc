@@ -82,7 +82,11 @@ ParsedPost parse_post(std::string_view body) {
     const json::object* fields = member.value().if_object();
     if (fields == nullptr) return refuse(500, "500 Internal Server Error");
     node.class_type = text_at(*fields, "class_type");
-    if (node.class_type == "MissingNode") return refuse_missing_node(node.id, node.class_type);
+    if (node.class_type == "MissingNode") {
+      ParsedPost refused = refuse_missing_node(node.id, node.class_type);
+      refused.prompt = std::move(post.prompt);
+      return refused;
+    }
     if (const json::object* inputs = object_at(*fields, "inputs")) {
       if (inputs->if_contains("seed") != nullptr) seeds.push_back(text_at(*inputs, "seed"));
       node.filename_prefix = text_at(*inputs, "filename_prefix");

@@ -11,6 +11,10 @@ boost::asio::execution_context& Executor::query(boost::asio::execution::context_
   return process_->world();
 }
 
+bool Executor::running() const {
+  return process_->world().running() == process_;
+}
+
 void Executor::push(Job job) const {
   process_->world().push(*process_, std::move(job));
 }

@@ -29,23 +29,37 @@ namespace renderyard::testing::sim {
 class Executor {
  public:
   explicit Executor(Process& process) : process_(&process) {}
-  friend bool operator==(const Executor& a, const Executor& b) noexcept { return a.process_ == b.process_; }
-  friend bool operator!=(const Executor& a, const Executor& b) noexcept { return a.process_ != b.process_; }
+  friend bool operator==(const Executor& a, const Executor& b) noexcept {
+    return a.process_ == b.process_ && a.inline_ == b.inline_;
+  }
+  friend bool operator!=(const Executor& a, const Executor& b) noexcept { return !(a == b); }
 
   boost::asio::execution_context& query(boost::asio::execution::context_t) const noexcept;
-  static constexpr boost::asio::execution::blocking_t query(boost::asio::execution::blocking_t) noexcept {
+  // Like a strand's: a function that is not posted runs at once when a job of the same process is running. (Asio relies
+  // on it: the cancellation of a co_spawned coroutine is dispatched with a plain pointer.)
+  boost::asio::execution::blocking_t query(boost::asio::execution::blocking_t) const noexcept {
+    if (inline_) return boost::asio::execution::blocking.possibly;
     return boost::asio::execution::blocking.never;
   }
-  Executor require(boost::asio::execution::blocking_t::never_t) const noexcept { return *this; }
+  Executor require(boost::asio::execution::blocking_t::never_t) const noexcept { return Executor(process_, false); }
+  Executor require(boost::asio::execution::blocking_t::possibly_t) const noexcept { return Executor(process_, true); }
 
   template <class F>
   void execute(F&& f) const {
-    push(Job(std::forward<F>(f)));
+    if (inline_ && running()) {
+      auto function = std::forward<F>(f);
+      function();
+    } else {
+      push(Job(std::forward<F>(f)));
+    }
   }
 
  private:
+  Executor(Process* process, bool possibly) : process_(process), inline_(possibly) {}
+  bool running() const;
   void push(Job job) const;
   Process* process_;
+  bool inline_ = true;
 };
 
 // Time of the world, timers of the process.

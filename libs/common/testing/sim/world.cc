@@ -152,7 +152,7 @@ void World::fire(TimerKey key) {
   }
   process->timers_.erase(key.second);
   if (!process->stopped_) {
-    timer.job();
+    run(*process, timer.job);
     return;
   }
   const TimerId id = key.second;
@@ -161,6 +161,12 @@ void World::fire(TimerKey key) {
     auto overdue = process->overdue_.extract(id);
     if (!overdue.empty()) overdue.mapped()();
   });
+}
+
+void World::run(Process& process, Job& job) {
+  running_ = &process;
+  job();
+  running_ = nullptr;
 }
 
 bool World::step() {
@@ -176,7 +182,7 @@ bool World::step() {
   if (index + 1 != ready_.size()) ready_[index] = std::move(ready_.back());
   ready_.pop_back();
   trace_.mix(now_, ready.process->id(), ready.seq);
-  ready.job();
+  run(*ready.process, ready.job);
   return true;
 }
 

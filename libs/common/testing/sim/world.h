@@ -78,6 +78,9 @@ class World final : public boost::asio::execution_context {
   // Nothing can happen before this time; InfiniteFuture when nothing will.
   absl::Time next_at() const;
 
+  // The process whose job runs now; null between jobs and in the world's own timers.
+  const Process* running() const { return running_; }
+
   // For Process.
   void push(Process& process, Job job);
   TimerId process_timer(Process& process, absl::Time when, Job job);
@@ -96,6 +99,7 @@ class World final : public boost::asio::execution_context {
   using TimerKey = std::pair<absl::Time, TimerId>;
 
   void fire(TimerKey key);
+  void run(Process& process, Job& job);
 
   std::uint64_t seed_;
   absl::Time begin_;
@@ -105,6 +109,7 @@ class World final : public boost::asio::execution_context {
   Trace trace_;
   std::uint64_t next_seq_ = 1;
   std::uint64_t steps_ = 0;
+  Process* running_ = nullptr;
   std::vector<Ready> ready_;
   std::map<TimerKey, Timer> timers_;
   std::map<TimerId, absl::Time> world_timers_;

@@ -1,0 +1,287 @@
+#include "tests/simulation/checks.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "libs/common/domain/error_code.h"
+
+namespace renderyard::simulation {
+
+namespace {
+
+using ports::ExecutionState;
+using ports::JobStatus;
+using testing::ComfyLedgerEntry;
+using What = ComfyLedgerEntry::What;
+using PostFault = testing::FakeComfy::PostFault;
+namespace code = domain::code;
+
+std::string name_of(base::JobId id) {
+  return "job " + to_string(id);
+}
+std::string name_of(base::ExecutionId id) {
+  return "execution " + to_string(id);
+}
+
+bool is_final_event(const std::string& type) {
+  return type == ports::event_type::kCompleted || type == ports::event_type::kFailed ||
+         type == ports::event_type::kCancelled;
+}
+
+class Checker {
+ public:
+  Checker(Park& park, const Workload& workload, const Faults& faults)
+      : park_(park), tables_(park.database().tables()), workload_(workload), faults_(faults) {
+    for (const auto& [id, execution] : tables_.executions)
+      executions_of_[execution.row.job_id].push_back(&execution.row);
+    for (const auto& [id, event] : tables_.events) events_of_[event.job_id].push_back(&event);
+  }
+
+  void run() {
+    acknowledged_jobs();
+    for (const auto& [id, job] : tables_.jobs) {
+      final_once(job.row);
+      const PlannedJob* plan = plan_of(job.row);
+      if (plan == nullptr) {
+        park_.find(name_of(id) + " was ordered by nobody");
+      } else {
+        outcome(job.row, *plan);
+      }
+    }
+    ledgers();
+    nothing_left();
+    watchers();
+  }
+
+ private:
+  // G1. Every job that was acknowledged exists, once, as it was ordered.
+  void acknowledged_jobs() {
+    std::map<std::string, int> by_workflow;
+    for (const auto& [id, job] : tables_.jobs) ++by_workflow[job.row.workflow];
+    for (const OrderedJob& ordered : workload_.jobs()) {
+      if (by_workflow[ordered.plan.workflow] > 1) {
+        park_.find("order " + std::to_string(ordered.plan.n) + " became more than one job");
+      }
+      if (!ordered.id) continue;
+      const auto* job = park_.database().job(*ordered.id);
+      if (job == nullptr) {
+        park_.find(name_of(*ordered.id) + " was acknowledged and is gone (G1)");
+      } else if (job->row.workflow != ordered.plan.workflow) {
+        park_.find(name_of(*ordered.id) + " is not what was ordered (G1)");
+      }
+    }
+  }
+
+  const PlannedJob* plan_of(const ports::JobRow& job) const {
+    for (const OrderedJob& ordered : workload_.jobs()) {
+      if (ordered.plan.workflow == job.workflow) return &ordered.plan;
+    }
+    return nullptr;
+  }
+
+  // G3. Exactly one final event, numbers without a hole, state and event agree.
+  void final_once(const ports::JobRow& job) {
+    if (!domain::is_final(job.status)) {
+      std::string where = std::string(domain::to_string(job.status));
+      for (const auto* execution : executions_of_[job.id]) {
+        where += ", " + name_of(execution->id) + " " + std::string(domain::to_string(execution->state));
+      }
+      park_.find(name_of(job.id) + " is not final ten minutes after the last fault: " + where);
+      return;
+    }
+    int seq = 0;
+    int finals = 0;
+    bool started = false;
+    for (const ports::JobEvent* event : events_of_[job.id]) {
+      if (event->seq != ++seq) park_.find(name_of(job.id) + ": event numbers have a hole at " + std::to_string(seq));
+      if (finals > 0) park_.find(name_of(job.id) + ": " + event->type + " after its final event (G3)");
+      started = started || event->type == ports::event_type::kStarted;
+      if (!is_final_event(event->type)) continue;
+      ++finals;
+      if (event->type != "job_" + std::string(domain::to_string(job.status))) {
+        park_.find(name_of(job.id) + ": final event " + event->type + " of a job that is " +
+                   std::string(domain::to_string(job.status)));
+      }
+    }
+    if (finals != 1) park_.find(name_of(job.id) + " has " + std::to_string(finals) + " final events (G3)");
+    if (seq != job.event_seq) park_.find(name_of(job.id) + ": event_seq disagrees with its events");
+    if (job.status == JobStatus::kCompleted && !started) park_.find(name_of(job.id) + " completed without a start");
+  }
+
+  void outcome(const ports::JobRow& job, const PlannedJob& plan) {
+    if (!domain::is_final(job.status)) return;
+    if (job.status == JobStatus::kCompleted) {
+      if (plan.kind != PlannedJob::Kind::kGood) park_.find(name_of(job.id) + " completed though its workflow cannot");
+      return right_picture(job, plan);
+    }
+    if (job.status == JobStatus::kCancelled) return park_.find(name_of(job.id) + " was cancelled by nobody");
+    const std::string error = job.error ? job.error->code : "none";
+    if (plan.kind == PlannedJob::Kind::kFailing && error == code::kNodeError) return blame(job, plan);
+    if (plan.kind == PlannedJob::Kind::kRefused && error == code::kValidationFailed) return blame(job, plan);
+    if (!explained(job, error)) {
+      park_.find(name_of(job.id) + " failed with " + error + " and no fault explains it");
+    }
+  }
+
+  void blame(const ports::JobRow& job, const PlannedJob& plan) {
+    if (job.error->node_id == plan.bad_node) return;
+    // ComfyUI's form for a missing class names the node in its text.
+    if (job.error->message.find("#" + plan.bad_node) != std::string::npos) return;
+    park_.find(name_of(job.id) + " does not name the node to blame, but '" + job.error->node_id + "'");
+  }
+
+  // G10's part that belongs here: its own outputs, all of them, byte for byte.
+  void right_picture(const ports::JobRow& job, const PlannedJob& plan) {
+    std::vector<std::string> nodes;
+    for (const auto& [key, output] : tables_.outputs) {
+      if (output.job_id != job.id) continue;
+      nodes.push_back(output.node_id);
+      auto blob = park_.depot().blobs().find(output.sha256);
+      if (blob == park_.depot().blobs().end()) {
+        park_.find(name_of(job.id) + ": an output is not in the artifact store");
+      } else if (blob->second != testing::file_content(plan.picture, output.node_id)) {
+        park_.find(name_of(job.id) + ": output shows '" + blob->second + "'");
+      }
+    }
+    std::sort(nodes.begin(), nodes.end());
+    if (nodes != plan.out_nodes) {
+      park_.find(name_of(job.id) + " completed with " + std::to_string(nodes.size()) + " outputs instead of " +
+                 std::to_string(plan.out_nodes.size()));
+    }
+  }
+
+  // Did a fault of this kind hit the server at a time that matters to the execution?
+  bool hit(const ports::ExecutionRow& execution, std::initializer_list<FaultKind> kinds) const {
+    const absl::Time from = execution.submitted_at.value_or(execution.assigned_at) - absl::Seconds(15);
+    const absl::Time to = execution.completed_at.value_or(absl::InfiniteFuture());
+    return std::any_of(faults_.records().begin(), faults_.records().end(), [&](const FaultRecord& record) {
+      if (record.comfy != execution.instance_id.value - 1 || record.at > to || record.until < from) return false;
+      if (std::find(kinds.begin(), kinds.end(), record.kind) != kinds.end()) return true;
+      // A POST that kills the server is a death for everything else on it.
+      const bool death = record.kind == FaultKind::kComfyPost && record.post == PostFault::kDieOnAccept;
+      return death && std::find(kinds.begin(), kinds.end(), FaultKind::kComfyDie) != kinds.end();
+    });
+  }
+
+  bool explained(const ports::JobRow& job, const std::string& error) {
+    const auto& executions = executions_of_[job.id];
+    if (executions.empty()) return false;
+    const ports::ExecutionRow& last = *executions.back();
+    if (error == code::kSubmissionUnclear) {
+      return faults_.post_faults().contains(last.id) || faults_.disturbed().contains(last.id) ||
+             hit(last, {FaultKind::kComfyDie, FaultKind::kComfyForgetHistory, FaultKind::kComfyForgetAll,
+                        FaultKind::kComfyRefuse, FaultKind::kComfyDropSockets, FaultKind::kComfySlow});
+    }
+    if (error == code::kExecutionLost) {
+      return hit(last, {FaultKind::kComfyDie, FaultKind::kComfyForgetHistory, FaultKind::kComfyForgetAll});
+    }
+    if (error == code::kSubmissionRefused) {
+      return std::count_if(executions.begin(), executions.end(), [](const ports::ExecutionRow* execution) {
+               return execution->state == ExecutionState::kNotAccepted;
+             }) >= 3;
+    }
+    return false;
+  }
+
+  // G2. The servers' own books.
+  void ledgers() {
+    std::map<std::string, int> accepted_of_job;
+    std::map<std::string, int> posted_of_execution;
+    for (const auto& comfy : park_.comfies()) {
+      for (const ComfyLedgerEntry& entry : comfy->ledger()) {
+        if (entry.what == What::kPosted) {
+          if (++posted_of_execution[entry.execution_id] == 2) {
+            park_.find("execution " + entry.execution_id + " was posted twice (G2)");
+          }
+        }
+        if (entry.what != What::kAccepted) continue;
+        if (++accepted_of_job[entry.job_id] == 2) {
+          park_.find("job " + entry.job_id + " was accepted by ComfyUI twice (G2)");
+        }
+        const base::ExecutionId id{std::strtoll(entry.execution_id.c_str(), nullptr, 10)};
+        const auto* execution = park_.database().execution(id);
+        if (execution == nullptr) {
+          park_.find("a prompt was accepted for " + name_of(id) + ", which does not exist (G2)");
+        } else if (execution->row.state == ExecutionState::kNotAccepted ||
+                   execution->row.state == ExecutionState::kWithdrawn ||
+                   execution->row.state == ExecutionState::kAssigned) {
+          park_.find(name_of(id) + " is " + std::string(domain::to_string(execution->row.state)) +
+                     " and its prompt was accepted (G2)");
+        }
+      }
+    }
+  }
+
+  void nothing_left() {
+    for (const auto& [slot, execution] : tables_.slots) {
+      if (execution)
+        park_.find("a slot of instance " + to_string(slot.first) + " is still held by " + name_of(*execution));
+    }
+    for (const auto& [id, execution] : tables_.executions) {
+      if (!domain::is_final(execution.row.state)) {
+        park_.find(name_of(id) + " is still " + std::string(domain::to_string(execution.row.state)));
+      } else if (!execution.row.settled_at && execution.row.state != ExecutionState::kWithdrawn) {
+        park_.find(name_of(id) + " was never settled");
+      }
+    }
+  }
+
+  // G6. No event missed, none twice (hear() looks at order), none invented.
+  void watchers() {
+    for (const Watcher& watcher : workload_.watchers()) {
+      const std::string who = "watcher " + std::to_string(watcher.n);
+      if (!watcher.started) {
+        park_.find(who + " never heard anything");
+        continue;
+      }
+      auto expected = tables_.events.upper_bound(watcher.first_bound);
+      for (const ports::JobEvent& seen : watcher.seen) {
+        if (expected == tables_.events.end() || expected->first > seen.id) {
+          park_.find(who + " heard event " + std::to_string(seen.id) + ", which is not in the table (G6)");
+          break;
+        }
+        if (expected->first < seen.id) break;
+        if (expected->second.type != seen.type || expected->second.job_id != seen.job_id) {
+          park_.find(who + " heard something else as event " + std::to_string(seen.id) + " (G6)");
+        }
+        ++expected;
+      }
+      if (expected != tables_.events.end()) {
+        park_.find(who + " missed event " + std::to_string(expected->first) + " (G6)");
+      }
+    }
+  }
+
+  Park& park_;
+  const testing::FakeTables& tables_;
+  const Workload& workload_;
+  const Faults& faults_;
+  std::map<base::JobId, std::vector<const ports::ExecutionRow*>> executions_of_;
+  std::map<base::JobId, std::vector<const ports::JobEvent*>> events_of_;
+};
+
+}  // namespace
+
+void RunningChecks::after_commit() {
+  for (const auto& [id, job] : park_.database().tables().jobs) {
+    if (auto it = finals_.find(id); it != finals_.end()) {
+      if (it->second != job.row.status) park_.find(name_of(id) + " changed its final state (G3)");
+    } else if (domain::is_final(job.row.status)) {
+      finals_.emplace(id, job.row.status);
+    }
+  }
+  const auto& defects = park_.database().defects();
+  for (; defects_seen_ < defects.size(); ++defects_seen_) park_.find("the database refused: " + defects[defects_seen_]);
+}
+
+bool RunningChecks::every_job_final() const {
+  return finals_.size() == park_.database().tables().jobs.size();
+}
+
+void check_all(Park& park, const Workload& workload, const Faults& faults) {
+  Checker(park, workload, faults).run();
+}
+
+}  // namespace renderyard::simulation

@@ -1,0 +1,85 @@
+// The planted bugs: decorators around ports of the bridge that break it in ways the checks must see. Linked by the
+// simulation alone.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "libs/common/ports/comfy_instance.h"
+#include "libs/common/ports/execution_store.h"
+#include "libs/common/testing/sim/process.h"
+
+namespace renderyard::simulation {
+
+// POST before intent: start() answers before its commit, which goes on behind the caller's back.
+class EagerStore final : public ports::ExecutionStore {
+ public:
+  EagerStore(testing::sim::Process& process, ports::ExecutionStore& inner) : process_(process), inner_(inner) {}
+
+  base::Task<absl::StatusOr<std::optional<ports::StartedExecution>>> start(base::ExecutionId id,
+                                                                           base::InstanceId instance, base::Epoch epoch,
+                                                                           std::string client_id) override;
+
+  base::Task<absl::StatusOr<std::vector<ports::Lease>>> reclaim(ports::BridgeIdentity who,
+                                                                absl::Duration ttl) override {
+    return inner_.reclaim(std::move(who), ttl);
+  }
+  base::Task<absl::StatusOr<std::vector<ports::Lease>>> acquire(ports::BridgeIdentity who, absl::Duration ttl,
+                                                                int limit) override {
+    return inner_.acquire(std::move(who), ttl, limit);
+  }
+  base::Task<absl::StatusOr<std::vector<base::InstanceId>>> renew(ports::BridgeIdentity who,
+                                                                  std::vector<ports::Lease> leases,
+                                                                  absl::Duration ttl) override {
+    return inner_.renew(std::move(who), std::move(leases), ttl);
+  }
+  base::Task<absl::Status> release(std::vector<ports::Lease> leases) override {
+    return inner_.release(std::move(leases));
+  }
+  base::Task<absl::StatusOr<ports::InstanceRow>> instance(base::InstanceId id) override { return inner_.instance(id); }
+  base::Task<absl::StatusOr<std::vector<ports::ExecutionRow>>> live(base::InstanceId id) override {
+    return inner_.live(id);
+  }
+  base::Task<absl::StatusOr<ports::ExecutionRow>> read(base::ExecutionId id) override { return inner_.read(id); }
+  base::Task<absl::StatusOr<ports::StartedExecution>> load(base::ExecutionId id) override { return inner_.load(id); }
+  base::Task<absl::StatusOr<std::optional<ports::Advanced>>> advance(ports::Advance step) override {
+    return inner_.advance(std::move(step));
+  }
+  base::Task<absl::StatusOr<bool>> complete(base::ExecutionId id, base::Epoch epoch,
+                                            std::vector<ports::OutputRow> outputs, std::string result_json) override {
+    return inner_.complete(id, epoch, std::move(outputs), std::move(result_json));
+  }
+  base::Task<absl::Status> record_progress(std::vector<ports::ProgressWrite> writes) override {
+    return inner_.record_progress(std::move(writes));
+  }
+  base::Task<absl::Status> record_heard(base::ExecutionId id, base::Epoch epoch, std::optional<std::string> heard_end,
+                                        std::optional<std::string> heard_outputs) override {
+    return inner_.record_heard(id, epoch, std::move(heard_end), std::move(heard_outputs));
+  }
+  base::Task<absl::StatusOr<bool>> set_instance_state(ports::InstanceState state) override {
+    return inner_.set_instance_state(std::move(state));
+  }
+  base::Task<absl::Status> set_witness(base::InstanceId instance, base::Epoch epoch, std::string prompt_id) override {
+    return inner_.set_witness(instance, epoch, std::move(prompt_id));
+  }
+  base::Task<absl::StatusOr<std::optional<std::string>>> witness(base::InstanceId instance) override {
+    return inner_.witness(instance);
+  }
+
+ private:
+  testing::sim::Process& process_;
+  ports::ExecutionStore& inner_;
+};
+
+// Re-send on unclear: a POST whose outcome is unclear is sent a second time, as a retrying HTTP library does.
+class ResendingConnector final : public ports::ComfyConnector {
+ public:
+  explicit ResendingConnector(ports::ComfyConnector& inner) : inner_(inner) {}
+  std::unique_ptr<ports::ComfyInstance> instance(const ports::InstanceRow& row) override;
+
+ private:
+  ports::ComfyConnector& inner_;
+};
+
+}  // namespace renderyard::simulation

@@ -1,0 +1,104 @@
+// One run: the workload begins, faults come for a while and stop, then everything must come to its end.
+#include <algorithm>
+
+#include "tests/simulation/checks.h"
+#include "tests/simulation/faults.h"
+#include "tests/simulation/options.h"
+#include "tests/simulation/park.h"
+#include "tests/simulation/workload.h"
+
+namespace renderyard::simulation {
+
+namespace {
+
+constexpr absl::Duration kFaultSpan = absl::Seconds(45);   // faults begin within this
+constexpr absl::Duration kFaultsStop = absl::Seconds(75);  // and all are over here
+constexpr absl::Duration kLiveness = absl::Minutes(10);    // every job is final by then
+constexpr absl::Duration kAftermath = absl::Seconds(20);   // what may still surface after the last job's end
+constexpr std::uint64_t kMaxSteps = 5'000'000;             // a run that goes in circles without time passing
+
+class Run {
+ public:
+  explicit Run(const Options& options)
+      : options_(options),
+        plan_(base::SplitMix(options.seed ^ 0x9e3779b97f4a7c15ULL)),
+        park_(options, 2 + static_cast<int>(plan_.below(3))),
+        workload_(park_, plan_jobs(plan_), 2 + static_cast<int>(plan_.below(3))),
+        faults_(park_, options.faults ? plan_faults(plan_, park_.comfies().size(), kFaultSpan, false)
+                                      : std::vector<PlannedFault>()),
+        checks_(park_) {
+    park_.database_weather().committed = [this](std::string_view) {
+      checks_.after_commit();
+      faults_.executions_moved();
+    };
+  }
+
+  Result run() {
+    for (const Role role : kRoles) park_.start(role);
+    workload_.start();
+    faults_.start();
+    const absl::Time stop = park_.world().now() + kFaultsStop;
+    if (options_.faults) steps_until(stop, [] { return false; });
+    faults_.stop_all();
+    const auto all_final = [this] { return workload_.submitted() && checks_.every_job_final(); };
+    steps_until(stop + kLiveness, all_final);
+    const std::int64_t last = last_event();
+    const absl::Time aftermath = park_.world().now() + kAftermath;
+    steps_until(aftermath, [] { return false; });
+    steps_until(aftermath + absl::Minutes(1), [this, last] { return workload_.caught_up(last); });
+    check_all(park_, workload_, faults_);
+    return result();
+  }
+
+ private:
+  template <class Done>
+  void steps_until(absl::Time limit, Done done) {
+    sim::World& world = park_.world();
+    while (!done() && world.next_at() <= limit && world.step()) {
+      faults_.after_step();
+      if (world.steps() > kMaxSteps) {
+        park_.find("the run goes in circles: " + std::to_string(kMaxSteps) + " steps");
+        return;
+      }
+    }
+  }
+
+  std::int64_t last_event() const {
+    const auto& events = park_.database().tables().events;
+    return events.empty() ? 0 : events.rbegin()->first;
+  }
+
+  Result result() {
+    Result result;
+    result.seed = options_.seed;
+    result.trace_hash = park_.world().trace().hash();
+    result.steps = park_.world().steps();
+    result.simulated_seconds = absl::ToDoubleSeconds(park_.world().elapsed());
+    for (const auto& [id, job] : park_.database().tables().jobs) {
+      ++result.jobs;
+      if (job.row.status == ports::JobStatus::kCompleted) ++result.completed;
+      if (job.row.status == ports::JobStatus::kFailed) ++result.failed;
+    }
+    result.faults = faults_.happened();
+    for (const Watcher& watcher : workload_.watchers()) result.reconnects += watcher.reconnects;
+    result.findings = park_.findings();
+    result.trace.assign(park_.world().trace().lines().begin(), park_.world().trace().lines().end());
+    result.coverage = faults_.coverage();
+    return result;
+  }
+
+  Options options_;
+  mutable base::SplitMix plan_;
+  mutable Park park_;
+  Workload workload_;
+  Faults faults_;
+  RunningChecks checks_;
+};
+
+}  // namespace
+
+Result run_scenario(const Options& options) {
+  return Run(options).run();
+}
+
+}  // namespace renderyard::simulation

@@ -1,0 +1,64 @@
+// The workload: somebody who submits jobs and repeats what was not answered, and watchers who come back with their last
+// position. It lives in a process of its own that is never killed; what it was told is what the promises are about.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "libs/common/testing/sim/process.h"
+#include "tests/simulation/door.h"
+#include "tests/simulation/park.h"
+
+namespace renderyard::simulation {
+
+struct OrderedJob {
+  PlannedJob plan;
+  std::optional<base::JobId> id;  // acknowledged
+  int attempts = 0;
+  bool given_up = false;  // never acknowledged (it had no key to repeat it with)
+};
+
+struct Watcher {
+  int n = 0;
+  bool started = false;
+  std::int64_t first_bound = 0;  // it must have seen every event above this
+  std::string position;
+  std::int64_t last_event = 0;
+  std::vector<ports::JobEvent> seen;
+  std::map<base::JobId, int> percent;  // of the present connection
+  int reconnects = 0;
+  int progress_seen = 0;
+};
+
+class Workload {
+ public:
+  Workload(Park& park, std::vector<PlannedJob> plan, int watchers);
+
+  void start();
+  // Every planned job is acknowledged or given up.
+  bool submitted() const;
+  const std::vector<OrderedJob>& jobs() const { return jobs_; }
+  const std::vector<Watcher>& watchers() const { return watchers_; }
+  // Every watcher has heard of everything up to this event.
+  bool caught_up(std::int64_t last_event) const;
+
+ private:
+  base::Task<absl::Status> submit_one(OrderedJob* job);
+  base::Task<absl::Status> watch(Watcher* watcher);
+  void hear(Watcher& watcher, const Notice& notice);
+
+  Park& park_;
+  sim::Process& process_;
+  std::vector<OrderedJob> jobs_;
+  std::vector<Watcher> watchers_;
+  Door* door_ = nullptr;
+};
+
+// At least 20 jobs, drawn.
+std::vector<PlannedJob> plan_jobs(base::Random& random);
+
+}  // namespace renderyard::simulation
