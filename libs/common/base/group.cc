@@ -1,12 +1,11 @@
 #include "libs/common/base/group.h"
 
-#include <exception>
-#include <optional>
-#include <vector>
-
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <exception>
+#include <optional>
+#include <vector>
 
 namespace renderyard::base {
 
@@ -35,8 +34,18 @@ absl::Status to_status(const std::exception_ptr& error, absl::Status status) {
 struct Group::State {
   struct Child {
     boost::asio::cancellation_signal signal;
+    bool begun = false;
     bool live = true;
   };
+
+  // Asio throws past every handler when a coroutine is cancelled between its spawn and its first line, so a
+  // cancellation reaches a child only from its first line on.
+  static Task<absl::Status> begin(std::shared_ptr<State> state, std::shared_ptr<Child> child, Task<absl::Status> task) {
+    co_await boost::asio::this_coro::throw_if_cancelled(false);
+    child->begun = true;
+    if (state->cancelled) child->signal.emit(boost::asio::cancellation_type::terminal);
+    co_return co_await std::move(task);
+  }
 
   std::map<std::uint64_t, std::shared_ptr<Child>> children;
   std::uint64_t next_child = 1;
@@ -49,7 +58,7 @@ struct Group::State {
     std::vector<std::shared_ptr<Child>> snapshot;
     for (auto& [id, child] : children) snapshot.push_back(child);
     for (auto& child : snapshot) {
-      if (child->live) child->signal.emit(boost::asio::cancellation_type::terminal);
+      if (child->begun && child->live) child->signal.emit(boost::asio::cancellation_type::terminal);
     }
   }
 };
@@ -59,10 +68,18 @@ Group::Group(Strand& strand) : strand_(strand), state_(std::make_shared<State>()
 // Nothing is emitted here: a destructor runs also when a process dies, where no code of the children may run.
 Group::~Group() = default;
 
-void Group::spawn(Task<absl::Status> child) { start(std::move(child), false); }
-void Group::spawn_isolated(Task<absl::Status> child) { start(std::move(child), true); }
-void Group::cancel() { state_->cancel(); }
-std::size_t Group::live() const { return state_->children.size(); }
+void Group::spawn(Task<absl::Status> child) {
+  start(std::move(child), false);
+}
+void Group::spawn_isolated(Task<absl::Status> child) {
+  start(std::move(child), true);
+}
+void Group::cancel() {
+  state_->cancel();
+}
+std::size_t Group::live() const {
+  return state_->children.size();
+}
 
 void Group::start(Task<absl::Status> task, bool isolated) {
   auto child = std::make_shared<State::Child>();
@@ -82,9 +99,8 @@ void Group::start(Task<absl::Status> task, bool isolated) {
       waiter.complete(absl::OkStatus());
     }
   };
-  boost::asio::co_spawn(strand_.executor(), no_throw(std::move(task)),
+  boost::asio::co_spawn(strand_.executor(), State::begin(state_, child, std::move(task)),
                         boost::asio::bind_cancellation_slot(child->signal.slot(), std::move(done)));
-  if (state_->cancelled) child->signal.emit(boost::asio::cancellation_type::terminal);
 }
 
 Task<absl::Status> Group::join() {

@@ -99,9 +99,9 @@ class FakeStore {
  private:
   template <class R>
   base::Task<R> call(std::shared_ptr<FakeCall<R>> call) {
-    auto start = [&link = link_, call = std::move(call)](base::Completer<R> completer) {
+    auto start = [&link = link_, call = std::move(call)](base::Completer<R> completer) mutable {
       call->set_completer(std::move(completer));
-      link.call(call);
+      link.call(std::move(call));  // nobody else keeps it: a link that drops it rolls it back
     };
     return base::suspend<R>(strand_, std::move(start));
   }

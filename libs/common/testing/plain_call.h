@@ -51,9 +51,9 @@ template <class R>
 base::Task<R> plain_call(base::Strand& strand, DatabaseLink& link, std::string_view name, bool writes,
                          absl::AnyInvocable<R()> operation) {
   auto call = std::make_shared<PlainCall<R>>(name, writes, std::move(operation));
-  auto start = [&link, call = std::move(call)](base::Completer<R> completer) {
+  auto start = [&link, call = std::move(call)](base::Completer<R> completer) mutable {
     call->set_completer(std::move(completer));
-    link.call(call);
+    link.call(std::move(call));
   };
   return base::suspend<R>(strand, std::move(start));
 }
