@@ -47,9 +47,13 @@ class Follower {
   base::Task<absl::StatusOr<bool>> hear_end() {
     const auto& heard = execution_.heard();
     if (!heard.over && !heard.end) co_return false;
-    if (clock_.now() < ask_history_at_) co_return false;
-    // On `executing` null the entry is there; after execution_success it may lag, so the null is given a moment to come.
-    if (!heard.over && !waited_for_null_) {
+    // On `executing` null the entry is there: ask at once. After execution_success alone it may lag, so the null is given a
+    // moment to come.
+    if (heard.over && !asked_after_null_) {
+      asked_after_null_ = true;
+    } else if (clock_.now() < ask_history_at_) {
+      co_return false;
+    } else if (!heard.over && !waited_for_null_) {
       waited_for_null_ = true;
       ask_history_at_ = clock_.now() + absl::Milliseconds(100);
       co_return false;
@@ -279,6 +283,7 @@ class Follower {
   absl::Time next_progress_ = absl::InfinitePast();
   absl::Time next_cancel_ = absl::InfinitePast();
   bool waited_for_null_ = false;
+  bool asked_after_null_ = false;
   bool reported_ = false;
   bool cancel_asked_ = false;
   bool deaf_checked_ = false;

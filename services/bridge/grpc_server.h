@@ -1,6 +1,8 @@
 // BridgeService and InstanceService, as handlers over narrow interfaces. The logic behind them knows nothing of gRPC.
 #pragma once
 
+#include <grpcpp/impl/service_type.h>
+
 #include <memory>
 
 #include "libs/common/base/stream.h"
@@ -8,9 +10,6 @@
 #include "libs/common/ports/instance_store.h"
 #include "libs/common/ports/model.h"
 
-namespace grpc {
-class Service;
-}
 namespace renderyard::runtime {
 class ServerCore;
 }
