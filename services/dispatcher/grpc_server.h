@@ -1,6 +1,8 @@
 // DispatcherService, as a handler over a narrow interface. The logic behind it knows nothing of gRPC.
 #pragma once
 
+#include <grpcpp/impl/service_type.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -9,9 +11,6 @@
 #include "libs/common/base/stream.h"
 #include "libs/common/ports/peers.h"
 
-namespace grpc {
-class Service;
-}
 namespace renderyard::runtime {
 class ServerCore;
 }
