@@ -59,30 +59,31 @@ start_services() {
 }
 
 renderyard() {
-  RENDERYARD_URL=$gateway_url RENDERYARD_TOKEN_FILE=$run_dir/admin-token RENDERYARD_BRIDGE=$bridge_grpc \
+  RENDERYARD_GATEWAY=$gateway_url RENDERYARD_TOKEN_FILE=$run_dir/admin-token RENDERYARD_BRIDGE=$bridge_grpc \
     "$bin/renderyard" "$@"
 }
 
-# Registers what is in url_of, and disables every other instance (of an earlier run).
+# Registers what is in url_of, and disables every other instance (of an earlier run). The list's columns are name, status,
+# enabled or disabled, slots, URL.
 register_instances() {
   local name listed
   for name in "${!url_of[@]}"; do
-    renderyard instance add "$name" "${url_of[$name]}" || die "cannot register $name"
+    renderyard instance add "$name" "${url_of[$name]}" >/dev/null || die "cannot register $name"
   done
-  listed=$(renderyard instance list --json) || die "cannot list the instances"
+  listed=$(renderyard instance list) || die "cannot list the instances"
   while read -r name; do
     [[ -n $name && -z ${url_of[$name]:-} ]] || continue
     say "disabling $name, which is not in this run"
-    renderyard instance disable "$name" || die "cannot disable $name"
-  done < <(jq -r '.[] | select(.enabled) | .name' <<<"$listed")
+    renderyard instance disable "$name" >/dev/null || die "cannot disable $name"
+  done < <(awk '$3 == "enabled" { print $1 }' <<<"$listed")
 }
 
 all_connected() {
-  local name states
-  states=$(renderyard instance list --json) || return 1
+  local name listed
+  listed=$(renderyard instance list) || return 1
   for name in "${!url_of[@]}"; do
-    jq -e --arg name "$name" 'any(.[]; .name == $name and (.status == "connected" or .status == "polling"))' \
-      <<<"$states" || return 1
+    awk -v name="$name" '$1 == name && ($2 == "connected" || $2 == "polling") { found = 1 } END { exit !found }' \
+      <<<"$listed" || return 1
   done
 }
 
