@@ -70,6 +70,7 @@ Picture paint(const Scene& scene, int width, int height, int index, double clari
   const double sun_y = random.between(0.15, 0.5) * height;
   const double sun_radius = random.between(0.05, 0.12) * std::min(width, height);
   std::vector<std::vector<double>> hills;
+  hills.reserve(kHills);
   for (int i = 0; i < kHills; ++i) {
     hills.push_back(ridge(random, width, 0.48 + 0.11 * i, random.between(0.03, 0.09) * (1.0 - 0.1 * i)));
   }

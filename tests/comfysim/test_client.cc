@@ -209,6 +209,7 @@ Process::Process(const std::filesystem::path& dir, std::vector<std::string> more
                                         dir.string()};
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   int pipe[2];

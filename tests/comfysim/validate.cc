@@ -272,8 +272,8 @@ json::object find_unknown_class(const json::object& prompt, const Generation& ge
     }
     info["class_type"] = *class_type;
     if (title == nullptr) info["node_title"] = *class_type;
-    return make_error("missing_node_type",
-                      "Node '" + python_str(info["node_title"]) + "' not found. The custom node may not be installed.",
+    const std::string name = python_str(info["node_title"]);
+    return make_error("missing_node_type", "Node '" + name + "' not found. The custom node may not be installed.",
                       details, std::move(info));
   }
   return {};
