@@ -1,0 +1,113 @@
+// renderyard: the command line. Submits and watches jobs over the gateway, manages instances over the bridge.
+#include <curl/curl.h>
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "cli/instance_commands.h"
+#include "cli/jobs_commands.h"
+
+namespace {
+
+using namespace renderyard;
+
+struct Arguments {
+  cli::Connection connection;
+  std::string bridge = "127.0.0.1:7412";
+  cli::SubmitCommand submit;
+  std::string job;
+  std::string status;
+  std::string directory;
+  int limit = 100;
+  bool json = false;
+  std::string instance;
+  std::string url;
+  int slots = 1;
+};
+
+void declare_submit(CLI::App& app, Arguments& a, std::function<int()>& run) {
+  auto* submit = app.add_subcommand("submit", "Submit a workflow");
+  submit
+      ->add_option("file", a.submit.file,
+                   "A workflow in ComfyUI's API format, or a whole job body; - is standard input")
+      ->required();
+  submit->add_flag("--watch", a.submit.watch, "Show the progress until all jobs have ended; 0 only if all completed");
+  submit->add_option("--out", a.submit.out, "Wait, then save the outputs into this directory and check them");
+  submit->add_option("--jobs", a.submit.job.jobs, "Submit so many, each with other seeds")->check(CLI::Range(1, 10000));
+  submit->add_option("--seed", a.submit.job.seed, "First value for every seed input");
+  submit->add_option("--priority", a.submit.job.priority, "-10 (last) to 10 (first)");
+  submit->add_option("--type", a.submit.job.job_type, "The job type, image_generation if the file has none");
+  submit->add_option("--name", a.submit.job.name, "A name for the list of jobs");
+  submit->add_option("--idempotency-key", a.submit.idempotency_key,
+                     "The same key makes the same job, however often sent");
+  submit->add_flag("--json", a.submit.json, "Print the gateway's answers instead of text");
+  submit->callback([&] { run = [&] { return cli::submit(a.connection, a.submit); }; });
+}
+
+void declare_jobs(CLI::App& app, Arguments& a, std::function<int()>& run) {
+  auto* status = app.add_subcommand("status", "Print a job as JSON");
+  status->add_option("id", a.job, "Number or UUID")->required();
+  status->callback([&] { run = [&] { return cli::show_job(a.connection, a.job); }; });
+
+  auto* list = app.add_subcommand("list", "List jobs, newest first");
+  list->add_option("--status", a.status, "Only these")
+      ->check(CLI::IsMember({"pending", "running", "completed", "failed", "cancelled"}));
+  list->add_option("--limit", a.limit, "At most so many")->check(CLI::Range(1, 500));
+  list->add_flag("--json", a.json, "As JSON");
+  list->callback([&] { run = [&] { return cli::list_jobs(a.connection, a.status, a.limit, a.json); }; });
+
+  auto* cancel = app.add_subcommand("cancel", "Wish that a job be cancelled");
+  cancel->add_option("id", a.job, "Number or UUID")->required();
+  cancel->callback([&] { run = [&] { return cli::cancel_job(a.connection, a.job); }; });
+
+  auto* outputs = app.add_subcommand("outputs", "Save the outputs of a job and check them");
+  outputs->add_option("id", a.job, "Number or UUID")->required();
+  outputs->add_option("--out", a.directory, "Directory")->required();
+  outputs->callback([&] { run = [&] { return cli::save_outputs(a.connection, a.job, a.directory); }; });
+}
+
+void declare_instances(CLI::App& app, Arguments& a, std::function<int()>& run) {
+  auto* instance = app.add_subcommand("instance", "Manage ComfyUI instances");
+  instance->require_subcommand(1);
+  auto* add = instance->add_subcommand("add", "Add an instance, or enable it again");
+  add->add_option("name", a.instance, "Unique name")->required();
+  add->add_option("url", a.url, "http://host:port")->required();
+  add->add_option("--slots", a.slots, "Executions at a time")->check(CLI::Range(1, 16));
+  add->callback([&] { run = [&] { return cli::add_instance(a.bridge, a.instance, a.url, a.slots); }; });
+  auto* list = instance->add_subcommand("list", "List instances");
+  list->callback([&] { run = [&] { return cli::list_instances(a.bridge); }; });
+  auto* disable = instance->add_subcommand("disable", "Give an instance no new work");
+  disable->add_option("name", a.instance, "Its name")->required();
+  disable->callback([&] { run = [&] { return cli::disable_instance(a.bridge, a.instance); }; });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  std::function<int()> run;
+  CLI::App app("Runs ComfyUI workflows on a fleet, dependably.", "renderyard");
+  app.require_subcommand(1);
+  app.add_option("--gateway", arguments.connection.gateway, "Address of the gateway, http://host:port")
+      ->envname("RENDERYARD_GATEWAY")
+      ->capture_default_str();
+  app.add_option("--token-file", arguments.connection.token_file, "File that holds your token")
+      ->envname("RENDERYARD_TOKEN_FILE");
+  app.add_option("--bridge", arguments.bridge, "gRPC address of a bridge, for `instance`")
+      ->envname("RENDERYARD_BRIDGE")
+      ->capture_default_str();
+  declare_submit(app, arguments, run);
+  declare_jobs(app, arguments, run);
+  declare_instances(app, arguments, run);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : 2;
+  }
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+  const int code = run();
+  curl_global_cleanup();
+  return code;
+}
