@@ -53,7 +53,8 @@ base::Task<absl::Status> gateway(Race& race, Stores stores) {
       auto wished = race.submitted.begin();
       std::advance(wished, static_cast<std::ptrdiff_t>(race.random.below(race.submitted.size())));
       const ports::JobId id = *wished;
-      CO_RETURN_IF_ERROR((co_await stores.jobs.request_cancel(id, race.user)).status());
+      const auto answer = co_await stores.jobs.request_cancel(id, race.user);
+      CO_RETURN_IF_ERROR(answer.status());
     }
   }
   ports::JobListQuery pending;
@@ -153,7 +154,8 @@ base::Task<absl::Status> dispatcher(Race& race, Stores stores, std::string name)
         if (ending.contains(job)) ++race.ends[job];
       }
     }
-    CO_RETURN_IF_ERROR((co_await stores.dispatch.cancel_wished(10)).status());
+    const auto answer = co_await stores.dispatch.cancel_wished(10);
+    CO_RETURN_IF_ERROR(answer.status());
   }
   co_return absl::OkStatus();
 }
@@ -192,7 +194,8 @@ base::Task<absl::Status> bridge_step(Race& race, Stores stores, ports::Execution
   step.from = {row.state};
   step.to = next_state(race, row);
   if (row.state == ExecutionState::kSubmitting) step.comfyui_prompt_id = row.client_prompt_id;
-  CO_RETURN_IF_ERROR((co_await stores.executions.advance(std::move(step))).status());
+  const auto answer = co_await stores.executions.advance(std::move(step));
+  CO_RETURN_IF_ERROR(answer.status());
   co_return absl::OkStatus();
 }
 
