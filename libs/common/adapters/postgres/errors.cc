@@ -60,4 +60,14 @@ absl::Status status_of_current_exception() {
   }
 }
 
+absl::Status connect_status_of_current_exception() {
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    return absl::UnavailableError("no connection to PostgreSQL: " + first_line(e.what()));
+  } catch (...) {
+    return absl::UnavailableError("no connection to PostgreSQL");
+  }
+}
+
 }  // namespace renderyard::postgres

@@ -18,6 +18,8 @@ namespace renderyard::postgres {
 
 // Call inside a catch block.
 absl::Status status_of_current_exception();
+// The same for an attempt to connect: UNAVAILABLE, and nothing is in doubt.
+absl::Status connect_status_of_current_exception();
 absl::Status status_of(std::string_view sqlstate, std::string_view message);
 
 }  // namespace renderyard::postgres

@@ -41,8 +41,7 @@ class Link {
       session_ = std::make_unique<Session>(*conninfo);
       status_ = absl::OkStatus();
     } catch (...) {
-      status_ = absl::UnavailableError("no connection to PostgreSQL: " +
-                                       std::string(status_of_current_exception().message()));
+      status_ = connect_status_of_current_exception();
     }
   }
 

@@ -139,8 +139,7 @@ absl::StatusOr<std::unique_ptr<Session>> open_session(const SessionOptions& opti
   try {
     return std::make_unique<Session>(conninfo);
   } catch (...) {
-    return absl::UnavailableError("no connection to PostgreSQL: " +
-                                  std::string(status_of_current_exception().message()));
+    return connect_status_of_current_exception();
   }
 }
 
