@@ -65,7 +65,11 @@ base::Task<absl::Status> EventHub::follow(std::string address) {
 void EventHub::apply(ports::EventBatch batch) {
   if (!epoch_.empty() && epoch_ != batch.epoch) reset();
   epoch_ = batch.epoch;
-  if (!cursor_) cursor_ = batch.events.empty() ? batch.upto : batch.events.front().id - 1;
+  if (!cursor_) {
+    cursor_ = batch.events.empty() ? batch.upto : batch.events.front().id - 1;
+    // Jobs may have ended before this, unheard.
+    if (reset_observer_) reset_observer_();
+  }
   for (ports::JobEvent& event : batch.events) {
     if (event.id > *cursor_) deliver(std::move(event));
   }

@@ -75,6 +75,7 @@ class EventHub {
   void attach(std::weak_ptr<Listener> listener) { listeners_.push_back(std::move(listener)); }
   // Beside the listeners, called for every event after them.
   void on_event(absl::AnyInvocable<void(const ports::JobEvent&)> observer) { observer_ = std::move(observer); }
+  // Called when final events may have been missed: at every beginning without a position, the first one included.
   void on_reset(absl::AnyInvocable<void()> observer) { reset_observer_ = std::move(observer); }
   // Called when a stream is found (true) and when it is lost (false).
   void on_following(absl::AnyInvocable<void(bool)> observer) { following_observer_ = std::move(observer); }

@@ -87,6 +87,14 @@ void ProgressHub::attach(std::shared_ptr<Listener> listener) {
   listeners_.push_back(std::move(listener));
 }
 
+void ProgressHub::forget_all() {
+  latest_.clear();
+  std::vector<std::string> addresses;
+  for (const auto& [address, group] : followers_) addresses.push_back(address);
+  follow_exactly({});
+  follow_exactly(addresses);
+}
+
 void ProgressHub::job_ended(base::JobId job) {
   latest_.erase(job);
   if (!ended_.insert(job).second) return;

@@ -66,8 +66,9 @@ class ProgressHub {
   void attach(std::shared_ptr<Listener> listener);
   // The job's final event was seen.
   void job_ended(base::JobId job);
-  // Final events may have been missed: nothing that is kept can be trusted to be of a live job.
-  void forget_all() { latest_.clear(); }
+  // Final events may have been missed: nothing that is kept can be trusted to be of a live job. The streams begin anew,
+  // with the latest of what lives now.
+  void forget_all();
 
   std::size_t bridges() const { return followers_.size(); }
 

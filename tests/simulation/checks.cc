@@ -236,20 +236,24 @@ class Checker {
         park_.find(who + " never heard anything");
         continue;
       }
-      auto expected = tables_.events.upper_bound(watcher.first_bound);
-      for (const ports::JobEvent& seen : watcher.seen) {
-        if (expected == tables_.events.end() || expected->first > seen.id) {
-          park_.find(who + " heard event " + std::to_string(seen.id) + ", which is not in the table (G6)");
+      auto heard = watcher.heard.begin();
+      for (auto it = tables_.events.upper_bound(watcher.first_bound); it != tables_.events.end(); ++it) {
+        const ports::JobEvent& event = it->second;
+        const auto known = watcher.snapshot_seq.find(event.job_id);
+        if (known != watcher.snapshot_seq.end() && event.seq <= known->second) continue;
+        if (heard == watcher.heard.end() || heard->id > event.id) {
+          park_.find(who + " missed event " + std::to_string(event.id) + " (G6)");
           break;
         }
-        if (expected->first < seen.id) break;
-        if (expected->second.type != seen.type || expected->second.job_id != seen.job_id) {
-          park_.find(who + " heard something else as event " + std::to_string(seen.id) + " (G6)");
+        if (heard->id < event.id) break;
+        if (heard->type != event.type || heard->job != event.job_id || heard->seq != event.seq) {
+          park_.find(who + " heard something else as event " + std::to_string(event.id) + " (G6)");
         }
-        ++expected;
+        ++heard;
       }
-      if (expected != tables_.events.end()) {
-        park_.find(who + " missed event " + std::to_string(expected->first) + " (G6)");
+      if (heard != watcher.heard.end()) {
+        park_.find(who + " heard event " + std::to_string(heard->id) +
+                   ", which its snapshot had shown or the table does not have (G6)");
       }
     }
   }

@@ -1,12 +1,16 @@
-// The way the workload reaches the system: submit jobs, watch them.
+// The way the workload reaches the system: what a client does over HTTP and WebSocket, without the bytes. Requests and
+// streams cross the simulated network to whichever gateway process lives now.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "libs/common/base/stream.h"
 #include "libs/common/ports/model.h"
+#include "libs/common/testing/sim/process.h"
+#include "tests/simulation/park.h"
 
 namespace renderyard::simulation {
 
@@ -24,20 +28,18 @@ struct PlannedJob {
   std::string idempotency_key;
 };
 
-// What a watcher hears.
-struct Notice {
-  std::optional<ports::JobEvent> event;
-  std::optional<ports::Progress> progress;
-  std::string position;  // to come back with; empty when this notice moves none
-};
-
 class Door {
  public:
-  virtual ~Door() = default;
-  // UNAVAILABLE, DEADLINE_EXCEEDED: it may have happened.
-  virtual base::Task<absl::StatusOr<base::JobId>> submit(const PlannedJob& job) = 0;
-  // Everything after the position; "" = from now on.
-  virtual base::StreamPtr<Notice> watch(std::string since) = 0;
+  Door(sim::Process& client, Park& park) : client_(client), park_(park) {}
+
+  // POST /api/v1/jobs. UNAVAILABLE (503, a reset), DEADLINE_EXCEEDED: it may have happened.
+  base::Task<absl::StatusOr<base::JobId>> submit(PlannedJob job);
+  // /api/v1/ws: everything after the position; "" = from now on, with a snapshot.
+  base::StreamPtr<gateway::FeedMessage> watch(std::string since);
+
+ private:
+  sim::Process& client_;
+  Park& park_;
 };
 
 }  // namespace renderyard::simulation

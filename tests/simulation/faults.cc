@@ -40,19 +40,15 @@ bool is_comfy(FaultKind kind) {
   return kind >= FaultKind::kComfyPost && kind <= FaultKind::kComfySlow;
 }
 
-FaultKind draw_kind(base::Random& random, bool gateway) {
-  for (;;) {
-    int total = 0;
-    for (const Weighted& entry : kTable) total += entry.weight;
-    auto left = static_cast<int>(random.below(static_cast<std::uint64_t>(total)));
-    for (const Weighted& entry : kTable) {
-      left -= entry.weight;
-      if (left >= 0) continue;
-      const bool of_gateway = entry.kind == FaultKind::kKillGateway || entry.kind == FaultKind::kStopGateway;
-      if (of_gateway && !gateway) break;
-      return entry.kind;
-    }
+FaultKind draw_kind(base::Random& random) {
+  int total = 0;
+  for (const Weighted& entry : kTable) total += entry.weight;
+  auto left = static_cast<int>(random.below(static_cast<std::uint64_t>(total)));
+  for (const Weighted& entry : kTable) {
+    left -= entry.weight;
+    if (left < 0) return entry.kind;
   }
+  return FaultKind::kKillBridge;
 }
 
 Role role_of(FaultKind kind) {
@@ -138,12 +134,12 @@ std::string to_string(FaultKind kind, PostFault post) {
   return "?";
 }
 
-std::vector<PlannedFault> plan_faults(base::Random& random, std::size_t comfies, absl::Duration span, bool gateway) {
+std::vector<PlannedFault> plan_faults(base::Random& random, std::size_t comfies, absl::Duration span) {
   std::vector<PlannedFault> plan;
-  const int count = 6 + static_cast<int>(random.below(10));
+  const int count = 8 + static_cast<int>(random.below(9));
   for (int i = 0; i < count; ++i) {
     PlannedFault fault;
-    fault.kind = draw_kind(random, gateway);
+    fault.kind = draw_kind(random);
     fault.post = kPostFaults[random.below(std::size(kPostFaults))];
     fault.at = random.jitter(span);
     const bool bound = random.chance(0.6);
@@ -186,6 +182,16 @@ void Faults::start() {
   }
 }
 
+void Faults::top_up() {
+  for (PlannedFault& fault : std::exchange(armed_, {})) pending_.push_back({fault.extra_steps, fault});
+  for (int i = static_cast<int>(records_.size() + pending_.size()); i < kLeast; ++i) {
+    PlannedFault fault;
+    fault.kind = i % 2 == 0 ? FaultKind::kStreamsBreak : FaultKind::kKillDispatcher;
+    fault.lasts = absl::Milliseconds(500);
+    pending_.push_back({i * 50, fault});
+  }
+}
+
 void Faults::later(absl::Duration delay, std::function<void()> what) {
   park_.world().after(delay, [this, what = std::move(what)] {
     if (!stopped_) what();
@@ -210,6 +216,10 @@ void Faults::executions_moved() {
     auto [it, fresh] = last_states_.try_emplace(id, execution.row.state);
     if (!fresh && it->second == execution.row.state) continue;
     it->second = execution.row.state;
+    // Its commit came through although whoever asked for it is dead or stopped.
+    const sim::Process* bridge = park_.process(Role::kBridge);
+    const bool absent = bridge == nullptr || bridge->stopped();
+    if (absent && execution.row.state == ExecutionState::kSubmitting) disturbed_.insert(id);
     for (std::size_t i = 0; i < armed_.size(); ++i) {
       if (armed_[i].when_reached != execution.row.state) continue;
       PlannedFault fault = armed_[i];

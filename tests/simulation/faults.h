@@ -52,7 +52,7 @@ struct PlannedFault {
   std::size_t comfy = 0;  // of ComfyUI faults without a state
 };
 
-std::vector<PlannedFault> plan_faults(base::Random& random, std::size_t comfies, absl::Duration span, bool gateway);
+std::vector<PlannedFault> plan_faults(base::Random& random, std::size_t comfies, absl::Duration span);
 
 // A fault as it happened.
 struct FaultRecord {
@@ -72,6 +72,9 @@ class Faults {
   void after_step();
   // After every commit: executions may have reached the states that faults wait for.
   void executions_moved();
+  // What still waits for a state comes now; and at least kLeast faults come in every run.
+  void top_up();
+  static constexpr int kLeast = 5;
   // Everything is well again from now on.
   void stop_all();
 

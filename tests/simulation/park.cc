@@ -7,6 +7,7 @@
 #include "libs/common/testing/fake_execution_store.h"
 #include "libs/common/testing/fake_instance_store.h"
 #include "libs/common/testing/fake_job_store.h"
+#include "services/api-gateway/sha256.h"
 #include "services/bridge/bridge.h"
 #include "services/dispatcher/dispatcher.h"
 #include "tests/simulation/planted.h"
@@ -72,6 +73,30 @@ struct DispatcherProcess {
   dispatcher::Dispatcher service;
 };
 
+struct GatewayProcess {
+  GatewayProcess(sim::Process& process, testing::FakeDatabase& database, sim::DatabaseWeather& weather,
+                 sim::SimNetwork& network, testing::HintBus& bus, testing::ArtifactDepot& depot,
+                 sim::DatabaseWeather& depot_weather, gateway::Config config)
+      : link(process, weather),
+        depot_link(process, depot_weather),
+        store(process.strand(), database, link),
+        bridges(process, network),
+        dispatchers(process, network),
+        hints(process.strand(), bus),
+        artifacts(process.strand(), depot, depot_link, [&process] { return process.alive(); }),
+        service({process.strand(), process.clock(), process.random(), process.journal(), store, bridges, dispatchers,
+                 hints, artifacts},
+                std::move(config)) {}
+
+  sim::SimDatabaseLink link, depot_link;
+  testing::FakeJobStore store;
+  sim::SimBridgeClient bridges;
+  sim::SimDispatcherClient dispatchers;
+  testing::FakeHints hints;
+  testing::FakeArtifacts artifacts;
+  gateway::Gateway service;
+};
+
 base::Task<absl::Status> add_instances(ports::InstanceStore& store, int count) {
   for (int i = 1; i <= count; ++i) {
     ports::NewInstance instance;
@@ -106,7 +131,7 @@ Park::Park(const Options& options, int instances)
       redis_([this] { return world_.now(); }) {
   world_.trace().record(options.trace_lines);
   hints_.set_carrier([this](ports::Topic, testing::HintBus::Delivery delivery) { carry_hint(std::move(delivery)); });
-  user_ = database_.add_user("workload", ports::Role::kUser, std::string(64, 'a'));
+  user_ = database_.add_user("workload", ports::Role::kUser, gateway::sha256_hex(kToken));
   for (int i = 1; i <= instances; ++i) {
     const std::string name = "comfy-" + std::to_string(i);
     testing::FakeComfy::Options comfy;
@@ -194,7 +219,14 @@ void Park::start_dispatcher(sim::Process& process) {
   process.spawn(parts.service.run(), watch_end(Role::kDispatcher));
 }
 
-void Park::start_gateway(sim::Process&) {}
+void Park::start_gateway(sim::Process& process) {
+  gateway::Config config;
+  config.dispatcher_addresses = {kDispatcherAddress};
+  auto& parts = process.make<GatewayProcess>(process, database_, database_weather_, network_, hints_, depot_,
+                                             depot_weather_, std::move(config));
+  gateway_ = &parts.service;
+  process.spawn(parts.service.run(), watch_end(Role::kGateway));
+}
 
 void Park::carry_hint(testing::HintBus::Delivery delivery) {
   // A database that is away takes its notifications with it.

@@ -17,6 +17,7 @@
 #include "libs/common/testing/sim/network.h"
 #include "libs/common/testing/sim/sim_database_link.h"
 #include "libs/common/testing/sim/world.h"
+#include "services/api-gateway/gateway.h"
 #include "tests/simulation/options.h"
 
 namespace renderyard::simulation {
@@ -50,6 +51,10 @@ class Park {
   ports::UserId user() const { return user_; }
   double& hint_loss() { return hint_loss_; }
 
+  // Of the living gateway process; null when there is none.
+  gateway::Gateway* gateway() { return process(Role::kGateway) == nullptr ? nullptr : gateway_; }
+  static constexpr char kToken[] = "the-workload's-token";
+
   // The living process of a role; null between death and restart.
   sim::Process* process(Role role);
   void start(Role role);
@@ -82,6 +87,7 @@ class Park {
   ports::UserId user_;
   std::array<sim::Process*, kRoles.size()> processes_{};
   std::array<int, kRoles.size()> incarnations_{};
+  gateway::Gateway* gateway_ = nullptr;
   std::vector<std::string> findings_;
 };
 

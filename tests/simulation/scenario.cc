@@ -11,7 +11,7 @@ namespace renderyard::simulation {
 
 namespace {
 
-constexpr absl::Duration kFaultSpan = absl::Seconds(45);   // faults begin within this
+constexpr absl::Duration kFaultSpan = absl::Seconds(40);   // faults begin within this
 constexpr absl::Duration kFaultsStop = absl::Seconds(75);  // and all are over here
 constexpr absl::Duration kLiveness = absl::Minutes(10);    // every job is final by then
 constexpr absl::Duration kAftermath = absl::Seconds(20);   // what may still surface after the last job's end
@@ -24,8 +24,8 @@ class Run {
         plan_(base::SplitMix(options.seed ^ 0x9e3779b97f4a7c15ULL)),
         park_(options, 2 + static_cast<int>(plan_.below(3))),
         workload_(park_, plan_jobs(plan_), 2 + static_cast<int>(plan_.below(3))),
-        faults_(park_, options.faults ? plan_faults(plan_, park_.comfies().size(), kFaultSpan, false)
-                                      : std::vector<PlannedFault>()),
+        faults_(park_,
+                options.faults ? plan_faults(plan_, park_.comfies().size(), kFaultSpan) : std::vector<PlannedFault>()),
         checks_(park_) {
     park_.database_weather().committed = [this](std::string_view) {
       checks_.after_commit();
@@ -38,7 +38,11 @@ class Run {
     workload_.start();
     faults_.start();
     const absl::Time stop = park_.world().now() + kFaultsStop;
-    if (options_.faults) steps_until(stop, [] { return false; });
+    if (options_.faults) {
+      steps_until(park_.world().now() + kFaultSpan, [] { return false; });
+      faults_.top_up();
+      steps_until(stop, [] { return false; });
+    }
     faults_.stop_all();
     const auto all_final = [this] { return workload_.submitted() && checks_.every_job_final(); };
     steps_until(stop + kLiveness, all_final);

@@ -5,7 +5,6 @@
 
 #include "libs/common/base/status_macros.h"
 #include "libs/common/testing/fake_comfy/prompt.h"
-#include "tests/simulation/direct_door.h"
 
 namespace renderyard::simulation {
 
@@ -14,6 +13,8 @@ namespace {
 std::string node(const std::string& id, const std::string& class_type, const std::string& inputs) {
   return "\"" + id + "\":{\"class_type\":\"" + class_type + "\",\"inputs\":{" + inputs + "}}";
 }
+
+constexpr int kLeastJobs = 20;
 
 PlannedJob plan_job(base::Random& random, int n) {
   PlannedJob job;
@@ -43,7 +44,8 @@ PlannedJob plan_job(base::Random& random, int n) {
   job.workflow = "{" + workflow + "}";
   job.picture = testing::picture_of({seed});
   job.priority = static_cast<int>(random.below(3)) - 1;
-  if (random.chance(0.8)) job.idempotency_key = "order-" + std::to_string(n);
+  // Without a key an order whose answer is lost cannot be repeated, and may be no job at all.
+  if (n <= kLeastJobs || random.chance(0.3)) job.idempotency_key = "order-" + std::to_string(n);
   return job;
 }
 
@@ -51,12 +53,12 @@ PlannedJob plan_job(base::Random& random, int n) {
 
 std::vector<PlannedJob> plan_jobs(base::Random& random) {
   std::vector<PlannedJob> plan;
-  const int count = 20 + static_cast<int>(random.below(8));
+  const int count = kLeastJobs + static_cast<int>(random.below(10));
   absl::Duration at;
   for (int n = 1; n <= count; ++n) {
     PlannedJob job = plan_job(random, n);
     // Bursts and gaps.
-    if (random.chance(0.4)) at += random.jitter(absl::Seconds(4));
+    if (random.chance(0.5)) at += random.jitter(absl::Seconds(5));
     job.at = at;
     plan.push_back(std::move(job));
   }
@@ -64,14 +66,13 @@ std::vector<PlannedJob> plan_jobs(base::Random& random) {
 }
 
 Workload::Workload(Park& park, std::vector<PlannedJob> plan, int watchers)
-    : park_(park), process_(park.world().start("workload")) {
+    : park_(park), process_(park.world().start("workload")), door_(process_, park) {
   for (PlannedJob& job : plan) jobs_.push_back({std::move(job), std::nullopt, 0, false});
   watchers_.resize(static_cast<std::size_t>(watchers));
   for (int n = 0; n < watchers; ++n) watchers_[static_cast<std::size_t>(n)].n = n + 1;
 }
 
 void Workload::start() {
-  door_ = &process_.make<DirectDoor>(process_, park_);
   for (OrderedJob& job : jobs_) process_.spawn(submit_one(&job));
   for (Watcher& watcher : watchers_) process_.spawn(watch(&watcher));
 }
@@ -82,14 +83,14 @@ bool Workload::submitted() const {
 
 bool Workload::caught_up(std::int64_t last_event) const {
   return std::all_of(watchers_.begin(), watchers_.end(),
-                     [last_event](const Watcher& watcher) { return watcher.last_event >= last_event; });
+                     [last_event](const Watcher& watcher) { return watcher.last_id >= last_event; });
 }
 
 base::Task<absl::Status> Workload::submit_one(OrderedJob* job) {
   CO_RETURN_IF_ERROR(co_await process_.clock().sleep_for(job->plan.at));
   for (;;) {
     ++job->attempts;
-    auto id = co_await door_->submit(job->plan);
+    auto id = co_await door_.submit(job->plan);
     if (id.ok()) {
       job->id = *id;
       process_.journal().info("acknowledged", {{base::key::kJob, *id}, {"order", job->plan.n}});
@@ -117,15 +118,12 @@ base::Task<absl::Status> Workload::watch(Watcher* watcher) {
   }
   for (;;) {
     {
-      base::StreamPtr<Notice> stream = door_->watch(watcher->position);
+      base::StreamPtr<gateway::FeedMessage> stream = door_.watch(watcher->position);
       watcher->percent.clear();
       for (;;) {
-        auto notice = co_await stream->next();
-        if (!notice.ok() || !notice->has_value()) {
-          if (absl::IsFailedPrecondition(notice.status())) park_.find("watcher: " + notice.status().ToString());
-          break;
-        }
-        hear(*watcher, **notice);
+        auto message = co_await stream->next();
+        if (!message.ok() || !message->has_value()) break;
+        hear(*watcher, **message);
         if (process_.random().chance(0.005)) break;  // the client's own connection goes
       }
     }
@@ -135,37 +133,62 @@ base::Task<absl::Status> Workload::watch(Watcher* watcher) {
   }
 }
 
-void Workload::hear(Watcher& watcher, const Notice& notice) {
-  const std::string who = "watcher " + std::to_string(watcher.n);
-  if (notice.event) {
-    if (watcher.started && notice.event->id <= watcher.last_event) {
-      park_.find(who + " heard event " + std::to_string(notice.event->id) + " twice or out of order");
-    }
-    watcher.last_event = notice.event->id;
-    watcher.seen.push_back(*notice.event);
-  }
-  if (notice.progress) {
-    ++watcher.progress_seen;
-    int& before = watcher.percent[notice.progress->job_id];
-    if (notice.progress->percent < before) {
-      park_.find(who + ": progress of job " + to_string(notice.progress->job_id) + " went back from " +
-                 std::to_string(before) + " to " + std::to_string(notice.progress->percent));
-    }
-    if (notice.progress->percent >= 100) park_.find(who + ": progress said 100 %");
-    before = std::max(before, notice.progress->percent);
-  }
-  if (!notice.position.empty()) {
-    watcher.position = notice.position;
-    const auto dash = notice.position.rfind('-');
-    const std::int64_t id =
-        std::strtoll(notice.position.c_str() + (dash == std::string::npos ? 0 : dash + 1), nullptr, 10);
-    if (!watcher.started) {
+void Workload::hear(Watcher& watcher, const gateway::FeedMessage& message) {
+  using Kind = gateway::FeedMessage::Kind;
+  switch (message.kind) {
+    case Kind::kEvent:
+      hear_event(watcher, message);
+      break;
+    case Kind::kProgress:
+      hear_progress(watcher, message);
+      break;
+    case Kind::kSnapshot:
+      if (watcher.started && message.position->id < watcher.last_id) {
+        park_.find("watcher " + std::to_string(watcher.n) + " came back with a position and got an older snapshot");
+      }
+      for (const ports::JobRow& row : message.jobs) watcher.snapshot_seq[row.id] = row.event_seq;
+      if (!watcher.started) watcher.first_bound = message.position->id;
       watcher.started = true;
-      // The first notice of a new watcher says the bound from which it follows (or is the first event itself).
-      watcher.first_bound = notice.event ? id - 1 : id;
-    }
-    watcher.last_event = std::max(watcher.last_event, id);
+      break;
+    case Kind::kError:
+      if (message.problem->http_status() != 503) {
+        park_.find("watcher " + std::to_string(watcher.n) + " was sent away: " + message.problem->code);
+      }
+      break;
+    case Kind::kResumed:
+    case Kind::kHeartbeat:
+      break;
   }
+  if (message.position) {
+    watcher.position = message.position->text();
+    watcher.last_id = std::max(watcher.last_id, message.position->id);
+  }
+}
+
+void Workload::hear_event(Watcher& watcher, const gateway::FeedMessage& message) {
+  // Coming back with a snapshot's own position, a client hears again what the snapshot's rows had shown, and skips it.
+  const auto known = watcher.snapshot_seq.find(message.job_id);
+  const bool shown = known != watcher.snapshot_seq.end() && message.seq <= known->second;
+  if (shown && watcher.reconnects > 0) return;
+  const std::int64_t id = message.position->id;
+  if (id <= watcher.last_id) {
+    park_.find("watcher " + std::to_string(watcher.n) + " heard event " + std::to_string(id) +
+               " twice or out of order (G6)");
+  }
+  watcher.heard.push_back({id, message.job_id, message.seq, message.type});
+  if (gateway::ends_job(message.type)) watcher.ended.insert(message.job_id);
+}
+
+void Workload::hear_progress(Watcher& watcher, const gateway::FeedMessage& message) {
+  const std::string what = "watcher " + std::to_string(watcher.n) + ": progress of job " + to_string(message.job_id);
+  ++watcher.progress_heard;
+  int& before = watcher.percent[message.job_id];
+  if (message.percent < before) {
+    park_.find(what + " went back from " + std::to_string(before) + " to " + std::to_string(message.percent));
+  }
+  if (message.percent >= 100) park_.find(what + " said 100 % before it was completed");
+  if (watcher.ended.contains(message.job_id)) park_.find(what + " came after its end");
+  before = std::max(before, message.percent);
 }
 
 }  // namespace renderyard::simulation

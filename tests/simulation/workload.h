@@ -22,16 +22,26 @@ struct OrderedJob {
   bool given_up = false;  // never acknowledged (it had no key to repeat it with)
 };
 
+// What one subscriber has been told, over all its connections.
 struct Watcher {
+  struct Heard {
+    std::int64_t id = 0;
+    base::JobId job;
+    int seq = 0;
+    std::string type;
+  };
+
   int n = 0;
   bool started = false;
-  std::int64_t first_bound = 0;  // it must have seen every event above this
+  std::int64_t first_bound = 0;             // of its first snapshot: it must hear every event above,
+  std::map<base::JobId, int> snapshot_seq;  // but those the snapshot's rows showed already
   std::string position;
-  std::int64_t last_event = 0;
-  std::vector<ports::JobEvent> seen;
+  std::int64_t last_id = 0;
+  std::vector<Heard> heard;
   std::map<base::JobId, int> percent;  // of the present connection
+  std::set<base::JobId> ended;
   int reconnects = 0;
-  int progress_seen = 0;
+  int progress_heard = 0;
 };
 
 class Workload {
@@ -49,13 +59,15 @@ class Workload {
  private:
   base::Task<absl::Status> submit_one(OrderedJob* job);
   base::Task<absl::Status> watch(Watcher* watcher);
-  void hear(Watcher& watcher, const Notice& notice);
+  void hear(Watcher& watcher, const gateway::FeedMessage& message);
+  void hear_event(Watcher& watcher, const gateway::FeedMessage& message);
+  void hear_progress(Watcher& watcher, const gateway::FeedMessage& message);
 
   Park& park_;
   sim::Process& process_;
   std::vector<OrderedJob> jobs_;
   std::vector<Watcher> watchers_;
-  Door* door_ = nullptr;
+  Door door_;
 };
 
 // At least 20 jobs, drawn.
