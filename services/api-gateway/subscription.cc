@@ -57,6 +57,8 @@ base::Task<absl::StatusOr<std::optional<FeedMessage>>> Subscription::next() {
       CO_RETURN_IF_ERROR(status);
       continue;
     }
+    // Events may have come in the moment the wait ended, and a heartbeat's position must not overtake them.
+    if (auto message = state_->pop()) co_return message;
     // Nothing waits, so everything up to the hub's cursor has been read.
     if (!state_->ended() && deps_.events.ready()) {
       const Position here{deps_.events.epoch(), deps_.events.cursor()};
