@@ -30,7 +30,8 @@ run_system() { RENDERYARD_RUN_DIR=$run_dir RENDERYARD_BIN_DIR=$bin "$source_dir/
 
 # Starts scripts/run in the background and waits until it serves.
 serve() {
-  run_system "$@" >"$work/run.out" 2>&1 &
+  # exec: the pid is the script's own.
+  (export RENDERYARD_RUN_DIR="$run_dir" RENDERYARD_BIN_DIR="$bin" && exec "$source_dir/scripts/run" "$@") >"$work/run.out" 2>&1 &
   run_pid=$!
   local deadline=$((SECONDS + 120))
   until grep -q 'runs until Ctrl-C' "$work/run.out"; do
