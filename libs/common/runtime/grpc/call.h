@@ -168,7 +168,11 @@ class StreamCall final : public Call<grpc::ServerWriteReactor<Rep>, StreamCall<R
       absl::Status grace;
       while (writing_ && grace.ok()) grace = co_await written_.wait_until(until);
       if (writing_) this->context().TryCancel();
-      while (writing_) grace = co_await written_.wait_until(absl::InfiniteFuture());
+      while (writing_) {
+        // TryCancel comes back as a cancellation of this very task, which must not end the wait, nor make it spin.
+        co_await boost::asio::this_coro::reset_cancellation_state();
+        grace = co_await written_.wait_until(absl::InfiniteFuture());
+      }
     }
     if (status.ok() && write_failed_) status = absl::CancelledError("the reader is gone");
     co_return status;
