@@ -65,18 +65,18 @@ Params settle_params(const std::vector<ports::Settlement>& settlements) {
 base::Task<absl::StatusOr<ports::Fleet>> DispatchStore::fleet() {
   auto work = [](Session& session) -> absl::StatusOr<ports::Fleet> {
     ports::Fleet fleet;
-    const pqxx::result slots = session.run(sql::kFreeSlots);
-    for (const auto& columns : slots) {
+    const pqxx::result result = session.run(sql::kFleet);
+    for (const auto& columns : result) {
       Reader reader(columns);
+      fleet.instances_enabled = reader.small();
+      fleet.instances_usable = reader.small();
+      const auto instance = reader.maybe_id<ports::InstanceId>();
+      if (!instance) break;
       ports::FreeSlot slot;
-      slot.instance_id = reader.id<ports::InstanceId>();
+      slot.instance_id = *instance;
       slot.slot_no = reader.small();
       fleet.free_slots.push_back(slot);
     }
-    const pqxx::result size = session.run(sql::kFleetSize);
-    Reader reader(size.front());
-    fleet.instances_enabled = reader.small();
-    fleet.instances_usable = reader.small();
     return fleet;
   };
   return offload<absl::StatusOr<ports::Fleet>>(pool_, strand_, std::move(work));

@@ -16,15 +16,17 @@ namespace renderyard::postgres::sql {
   " AND i.status_id IN (SELECT id FROM comfyui_instance_statuses WHERE name IN ('connected', 'polling'))" \
   " AND EXISTS (SELECT FROM instance_leases l WHERE l.instance_id = i.id AND l.expires_at > clock_timestamp())"
 
-// By instance, slot: instance_id, slot_no.
-inline constexpr Statement kFreeSlots = {"free_slots", R"(
-SELECT s.instance_id, s.slot_no FROM instance_slots s JOIN comfyui_instances i ON i.id = s.instance_id
-WHERE s.execution_id IS NULL AND )" RENDERYARD_USABLE " ORDER BY s.instance_id, s.slot_no"};
-
-// 1 row: enabled, usable.
-inline constexpr Statement kFleetSize = {"fleet_size", R"(
-SELECT count(*), count(*) FILTER (WHERE )" RENDERYARD_USABLE R"()
-FROM comfyui_instances i WHERE i.is_enabled AND i.removed_at IS NULL)"};
+// At least one row, by instance and slot: instances enabled, instances usable, a free slot (NULLs when there is none).
+inline constexpr Statement kFleet = {"fleet", R"(
+WITH usable AS (
+  SELECT i.id FROM comfyui_instances i WHERE )" RENDERYARD_USABLE R"(),
+free AS (
+  SELECT s.instance_id, s.slot_no FROM instance_slots s JOIN usable ON usable.id = s.instance_id
+  WHERE s.execution_id IS NULL)
+SELECT size.enabled, size.usable, free.instance_id, free.slot_no
+FROM (SELECT (SELECT count(*) FROM comfyui_instances WHERE is_enabled AND removed_at IS NULL) AS enabled,
+             (SELECT count(*) FROM usable) AS usable) AS size LEFT JOIN free ON true
+ORDER BY free.instance_id, free.slot_no)"};
 
 // $1 limit. In the order of the waiting line: id, user, priority, needs_key.
 inline constexpr Statement kCandidates = {"candidates", R"(
