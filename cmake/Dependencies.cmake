@@ -18,7 +18,8 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(PQXX REQUIRED IMPORTED_TARGET libpqxx)
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
 
-# Asio without its deprecated parts; every target that uses coroutines links this.
+# Every target that uses coroutines links this. One set of Asio's switches for the whole program: with
+# BOOST_ASIO_NO_DEPRECATED in some files and not in others (websocketpp needs the old names) inline functions of Asio differ
+# between them, and the program corrupts its memory.
 add_library(renderyard_asio INTERFACE)
 target_link_libraries(renderyard_asio INTERFACE Boost::headers Threads::Threads)
-target_compile_definitions(renderyard_asio INTERFACE BOOST_ASIO_NO_DEPRECATED=1)
