@@ -65,6 +65,9 @@ base::Task<absl::StatusOr<bool>> persist(ExecutionContext& context, ports::Advan
   step.id = execution.row.id;
   step.epoch = context.lease.epoch;
   step.from = {execution.row.state};
+  // The prompt is over: from this write on the job may end at any moment, also when we never hear that it was written, and
+  // nobody shall hear progress of a job that has ended.
+  if (step.to == ExecutionState::kCollecting || domain::is_final(step.to)) context.feed.forget(execution.row.id);
   bool in_doubt = false;
   for (int attempt = 1;; ++attempt) {
     auto advanced = co_await context.deps.executions.advance(step);
