@@ -3,19 +3,20 @@
 #
 # Reads $bin (folder of the programs), $run_dir, $log_level. Sets $gateway_url, $bridge_grpc, $dispatcher_grpc.
 
-# start_comfysim N…: sets url_of[comfysim-N]. The port stays the same over runs while it is free.
+# start_comfysim N…: fills url_of. The port stays the same over runs while it is free; the instance's name has it, because
+# an instance with another URL is another instance.
 declare -A url_of=()
 start_comfysim() {
-  local n dir
+  local n port
   for n in "$@"; do
-    dir=$run_dir/comfysim-$n
-    mkdir -p "$dir"
-    start "comfysim-$n" -- "$bin/comfysim" --listen "127.0.0.1:$(kept_port "$run_dir/comfysim-$n.port")" --dir "$dir" \
+    mkdir -p "$run_dir/comfysim-$n"
+    port=$(kept_port "$run_dir/comfysim-$n.port")
+    start "comfysim-$n" -- "$bin/comfysim" --listen "127.0.0.1:$port" --dir "$run_dir/comfysim-$n" \
       --name "comfysim-$n" "${comfysim_options[@]}"
+    url_of[comfysim-$port]=http://127.0.0.1:$port
   done
   for n in "$@"; do
-    url_of[comfysim-$n]=http://127.0.0.1:$(cat "$run_dir/comfysim-$n.port")
-    await "comfysim-$n" "answer" 30 curl -sf -m 2 "${url_of[comfysim-$n]}/system_stats"
+    await "comfysim-$n" "answer" 30 curl -sf -m 2 "http://127.0.0.1:$(cat "$run_dir/comfysim-$n.port")/system_stats"
   done
 }
 comfysim_options=()
@@ -67,15 +68,16 @@ renderyard() {
 # enabled or disabled, slots, URL.
 register_instances() {
   local name listed
-  for name in "${!url_of[@]}"; do
-    renderyard instance add "$name" "${url_of[$name]}" >/dev/null || die "cannot register $name"
-  done
   listed=$(renderyard instance list) || die "cannot list the instances"
   while read -r name; do
     [[ -n $name && -z ${url_of[$name]:-} ]] || continue
     say "disabling $name, which is not in this run"
     renderyard instance disable "$name" >/dev/null || die "cannot disable $name"
   done < <(awk '$3 == "enabled" { print $1 }' <<<"$listed")
+  for name in "${!url_of[@]}"; do
+    awk -v name="$name" '$1 == name && $3 == "enabled" { found = 1 } END { exit !found }' <<<"$listed" ||
+      renderyard instance add "$name" "${url_of[$name]}" >/dev/null || die "cannot register $name"
+  done
 }
 
 all_connected() {
