@@ -80,14 +80,35 @@ absl::Status apply(Session& session, const Migration& migration) {
   }
 }
 
+// Held to the end of the scope, or of the session.
+class MigrationLock {
+ public:
+  explicit MigrationLock(Session& session) : session_(session) {
+    // The time limit is for the wait; a migration itself may take long.
+    session_.run_text("SET statement_timeout = '60s'");
+    session_.run_text(kLock);
+    session_.run_text("SET statement_timeout = 0");
+  }
+  ~MigrationLock() {
+    try {
+      session_.run_text(kUnlock);
+      session_.run_text("RESET statement_timeout");
+    } catch (const std::exception&) {
+      // The connection is gone, and the lock with it.
+    }
+  }
+  MigrationLock(const MigrationLock&) = delete;
+  MigrationLock& operator=(const MigrationLock&) = delete;
+
+ private:
+  Session& session_;
+};
+
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> migrate(Session& session, const std::vector<Migration>& migrations) {
   try {
-    // The time limit is for the wait; a migration itself may take long.
-    session.run_text("SET statement_timeout = '60s'");
-    session.run_text(kLock);
-    session.run_text("SET statement_timeout = 0");
+    const MigrationLock lock(session);
     session.run_text("SET client_min_messages = warning");
     session.run_text(kMakeTable);
     const std::vector<Applied> applied = read_applied(session);
@@ -97,7 +118,6 @@ absl::StatusOr<std::vector<std::string>> migrate(Session& session, const std::ve
       RETURN_IF_ERROR(apply(session, migrations[i]));
       names.push_back(migrations[i].name);
     }
-    session.run_text(kUnlock);
     return names;
   } catch (...) {
     return status_of_current_exception();
