@@ -1,4 +1,5 @@
-// What a POST /prompt came to. classify_post() is the one place that decides it; the proof is stored with the execution.
+// What a POST /prompt came to. classify_post() is the one place that decides it; the proof is stored with the
+// execution.
 //
 //  accepted      200 with a prompt id (possibly with node_errors: accepted with loss)
 //  refused       ComfyUI's own words against the workflow (400 in its form, 413 with its text): the job fails
@@ -37,11 +38,11 @@ struct NodeFault {
 struct PostVerdict {
   enum class Kind { kAccepted, kRefused, kNotAccepted, kUnclear };
   Kind kind = Kind::kUnclear;
-  std::string proof;                // stored as executions.outcome_proof, e.g. "answered_200", "connect_failed"
-  std::string prompt_id;            // accepted: the id the server uses
-  std::string error_type;           // refused: ComfyUI's error.type
-  std::string message;              // refused: ComfyUI's message and details; unclear: what happened
-  std::vector<NodeFault> faults;    // refused, or accepted with loss: per node
+  std::string proof;              // stored as executions.outcome_proof, e.g. "answered_200", "connect_failed"
+  std::string prompt_id;          // accepted: the id the server uses
+  std::string error_type;         // refused: ComfyUI's error.type
+  std::string message;            // refused: ComfyUI's message and details; unclear: what happened
+  std::vector<NodeFault> faults;  // refused, or accepted with loss: per node
   bool instance_misconfigured = false;
 };
 
@@ -50,11 +51,11 @@ PostVerdict classify_post(const PostOutcome& outcome);
 // Where an absent prompt may be called not accepted without hearing it from ComfyUI. All must hold (DESIGN: strong
 // evidence); anything else stays unclear.
 struct AbsenceEvidence {
-  bool sender_is_gone = false;     // it was this very process, or a predecessor on this host that is dead
-  bool taken_over = false;         // by another bridge id
-  bool same_server_life = false;   // the same socket stayed open and answered, or a witness prompt is still in history
+  bool sender_is_gone = false;    // it was this very process, or a predecessor on this host that is dead
+  bool taken_over = false;        // by another bridge id
+  bool same_server_life = false;  // the same socket stayed open and answered, or a witness prompt is still in history
   bool behind_proxy = false;
-  int absent_rounds = 0;           // complete looks (queue, history, queue) since the POST's connection was gone
+  int absent_rounds = 0;              // complete looks (queue, history, queue) since the POST's connection was gone
   double seconds_between_rounds = 0;  // first to last
 };
 

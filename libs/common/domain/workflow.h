@@ -1,13 +1,14 @@
 // A workflow in ComfyUI's API format: checks at the door, what it needs, and its preparation for one execution. Pure.
-// The text the user sent is kept as it is (seeds beyond 2^53 stay exact); only what is sent to ComfyUI is derived from it.
+// The text the user sent is kept as it is (seeds beyond 2^53 stay exact); only what is sent to ComfyUI is derived from
+// it.
 #pragma once
+
+#include <absl/status/statusor.h>
 
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <absl/status/statusor.h>
 
 namespace renderyard::domain {
 
