@@ -3,3 +3,8 @@ renderyard_test(comfy_adapter_test LABEL integration
   SOURCES comfy/certificate.cc comfy/http_client_test.cc comfy/prompt_post_test.cc comfy/raw_server.cc
     comfy/ws_socket_test.cc
   LINK renderyard_bridge_comfy renderyard_runtime OpenSSL::SSL)
+
+renderyard_test(comfy_comfysim_test LABEL integration
+  SOURCES comfy/comfysim_test.cc comfy/sim_process.cc
+  LINK renderyard_bridge_comfy renderyard_runtime)
+add_dependencies(comfy_comfysim_test comfysim)
