@@ -72,8 +72,8 @@ base::Task<absl::Status> Bridge::lease_loop() {
   absl::Time renew_at = deps_.clock.now() + config_.lease_renew;
   for (;;) {
     absl::Status status;
-    // Renewing comes first: after a long stop our own leases have run out, and while nobody else took them they are still
-    // ours under the same epoch.
+    // Renewing comes first: after a long stop our own leases have run out, and while nobody else took them they are
+    // still ours under the same epoch.
     if (!held_.empty() && deps_.clock.now() >= renew_at) {
       status = co_await renew();
       if (status.ok()) renew_at = deps_.clock.now() + config_.lease_renew;
@@ -144,7 +144,8 @@ base::Task<absl::Status> Bridge::renew() {
     if (std::find(ours.begin(), ours.end(), lease.instance_id) != ours.end()) {
       it->second->lease.trusted_until = trusted_until;
     } else {
-      deps_.journal.warning("lease_lost", {{base::key::kInstance, lease.instance_id}, {base::key::kEpoch, lease.epoch}});
+      deps_.journal.warning("lease_lost",
+                            {{base::key::kInstance, lease.instance_id}, {base::key::kEpoch, lease.epoch}});
       lose(lease.instance_id);
     }
   }

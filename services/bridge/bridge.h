@@ -1,14 +1,14 @@
-// The bridge: holds leases on instances and runs a worker for each. A restart with the same id takes its leases back at once
-// by raising their epochs; leases of others are taken over when they have expired.
-// Thread-safety: everything on the strand. Ownership: the ports outlive the bridge.
+// The bridge: holds leases on instances and runs a worker for each. A restart with the same id takes its leases back at
+// once by raising their epochs; leases of others are taken over when they have expired. Thread-safety: everything on
+// the strand. Ownership: the ports outlive the bridge.
 #pragma once
+
+#include <absl/status/status.h>
 
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
-
-#include <absl/status/status.h>
 
 #include "libs/common/base/event.h"
 #include "libs/common/base/group.h"
@@ -29,8 +29,8 @@ class Bridge {
 
   // Runs until stop(); OK then.
   base::Task<absl::Status> run();
-  // No more starts; POSTs in flight are waited for (Config::drain), then everything ends. Leases are kept: a restart with
-  // the same id goes on at once, others take over when they expire.
+  // No more starts; POSTs in flight are waited for (Config::drain), then everything ends. Leases are kept: a restart
+  // with the same id goes on at once, others take over when they expire.
   void stop();
 
   // An execution was assigned to one of our instances: a hint.

@@ -79,7 +79,8 @@ class Collector {
     };
   }
 
-  ports::OutputRow row_of(const domain::OutputFile& file, const ports::StoredBlob& blob, std::string content_type) const {
+  ports::OutputRow row_of(const domain::OutputFile& file, const ports::StoredBlob& blob,
+                          std::string content_type) const {
     ports::OutputRow row;
     row.job_id = execution_.row.job_id;
     row.execution_id = execution_.row.id;
@@ -113,17 +114,18 @@ class Collector {
       }
       if (absl::IsCancelled(done.status())) co_return done.status();
       if (absl::IsInvalidArgument(done.status())) {
-        auto moved = co_await persist(
-            context_, failed_with(domain::code::kResultUnstorable, "the database refuses the result of the prompt"));
+        ports::Advance step =
+            failed_with(domain::code::kResultUnstorable, "the database refuses the result of the prompt");
+        auto moved = co_await persist(context_, std::move(step));
         co_return moved.status();
       }
       // complete() may be repeated: it is harmless when it happened.
       const absl::Duration pause = retry_pause(deps_.random, attempt);
       CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
     }
-    deps_.journal.info("execution_completed", {{base::key::kExecution, execution_.row.id},
-                                               {base::key::kJob, execution_.row.job_id},
-                                               {"files", rows.size()}});
+    deps_.journal.info(
+        "execution_completed",
+        {{base::key::kExecution, execution_.row.id}, {base::key::kJob, execution_.row.job_id}, {"files", rows.size()}});
     deps_.hints.send(ports::Topic::kExecutions);
     co_return absl::OkStatus();
   }

@@ -1,6 +1,6 @@
-// From collecting to completed: copies every output file into the artifact store before the next prompt can overwrite it,
-// then completes the execution in one transaction. The store full or away is no failed render: it is tried again, with the
-// reason shown. A file the server does not have is: output_missing.
+// From collecting to completed: copies every output file into the artifact store before the next prompt can overwrite
+// it, then completes the execution in one transaction. The store full or away is no failed render: it is tried again,
+// with the reason shown. A file the server does not have is: output_missing.
 #pragma once
 
 #include <absl/status/status.h>

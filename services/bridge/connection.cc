@@ -70,9 +70,9 @@ base::Task<absl::Status> Connection::run() {
     [[maybe_unused]] const absl::Status closed = co_await old->close(close_by);
     old = nullptr;
     const std::string reason = reopen_reason_.empty() ? ended.ToString() : std::exchange(reopen_reason_, {});
-    deps_.journal.info("comfyui_websocket_disconnected", {{base::key::kInstance, instance_},
-                                                          {base::key::kClient, client_id_},
-                                                          {base::key::kReason, reason}});
+    deps_.journal.info(
+        "comfyui_websocket_disconnected",
+        {{base::key::kInstance, instance_}, {base::key::kClient, client_id_}, {base::key::kReason, reason}});
     if (absl::IsCancelled(ended)) co_return ended;
     report(ports::InstanceStatus::kReconnecting, reason);
   }

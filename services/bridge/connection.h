@@ -1,15 +1,15 @@
-// The WebSocket of one instance under one client id: connects, reconnects (1 2 4 8 16 30 s with jitter, for ever), pings,
-// and hands every message to the router. The socket is a hint, REST is the truth: when the socket cannot be had but HTTP
-// answers, the instance is `polling` and goes on working.
-// Thread-safety: on the strand. Ownership: everything given outlives the connection.
+// The WebSocket of one instance under one client id: connects, reconnects (1 2 4 8 16 30 s with jitter, for ever),
+// pings, and hands every message to the router. The socket is a hint, REST is the truth: when the socket cannot be had
+// but HTTP answers, the instance is `polling` and goes on working. Thread-safety: on the strand. Ownership: everything
+// given outlives the connection.
 #pragma once
+
+#include <absl/functional/any_invocable.h>
+#include <absl/time/time.h>
 
 #include <cstdint>
 #include <optional>
 #include <string>
-
-#include <absl/functional/any_invocable.h>
-#include <absl/time/time.h>
 
 #include "libs/common/base/event.h"
 #include "libs/common/base/group.h"
@@ -43,8 +43,8 @@ class Connection {
   // Is the socket of now alive? A ping, answered before the deadline.
   base::Task<absl::Status> alive(absl::Time deadline);
 
-  // The socket says nothing though it should: open it again, at most Config::reopen_limit times in a row without success;
-  // then stay connected but report `polling` with reason stream_blocked.
+  // The socket says nothing though it should: open it again, at most Config::reopen_limit times in a row without
+  // success; then stay connected but report `polling` with reason stream_blocked.
   void suspect_deaf();
   // The server answered in a way that makes it useless for now: no new work until it was connected and probed again.
   void suspect_server(std::string reason);

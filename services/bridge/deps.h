@@ -29,8 +29,8 @@ struct Deps {
 
 struct Config {
   ports::BridgeIdentity identity;
-  // Every earlier process with this identity is dead and not merely stopped: the lock on the id's file is ours. Only then
-  // may the absence of a predecessor's prompt become "not accepted".
+  // Every earlier process with this identity is dead and not merely stopped: the lock on the id's file is ours. Only
+  // then may the absence of a predecessor's prompt become "not accepted".
   bool predecessor_is_dead = false;
 
   absl::Duration lease_ttl = absl::Seconds(12);
@@ -50,7 +50,7 @@ struct Config {
   absl::Duration unclear_limit = absl::Seconds(60);
 
   absl::Duration status_after_post = absl::Seconds(2);  // a status must follow our own POST, else the socket is deaf
-  int reopen_limit = 2;                                 // fruitless reopenings before an instance is followed by polling
+  int reopen_limit = 2;  // fruitless reopenings before an instance is followed by polling
   absl::Duration watchdog_first = absl::Seconds(5);
   absl::Duration watchdog_last = absl::Seconds(120);
   absl::Duration poll_without_socket = absl::Seconds(2);

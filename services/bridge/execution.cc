@@ -1,10 +1,9 @@
 #include "services/bridge/execution.h"
 
-#include <utility>
-#include <variant>
-
 #include <boost/json/serialize.hpp>
 #include <boost/json/string.hpp>
+#include <utility>
+#include <variant>
 
 namespace renderyard::bridge {
 

@@ -3,12 +3,12 @@
 // Thread-safety: on the strand.
 #pragma once
 
+#include <absl/time/time.h>
+
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <absl/time/time.h>
 
 #include "libs/common/base/event.h"
 #include "libs/common/domain/comfy_message.h"

@@ -1,9 +1,9 @@
 #include "services/bridge/execution_context.h"
 
+#include <absl/time/time.h>
+
 #include <algorithm>
 #include <utility>
-
-#include <absl/time/time.h>
 
 #include "libs/common/base/status_macros.h"
 #include "libs/common/domain/error_code.h"
@@ -65,8 +65,8 @@ base::Task<absl::StatusOr<bool>> persist(ExecutionContext& context, ports::Advan
   step.id = execution.row.id;
   step.epoch = context.lease.epoch;
   step.from = {execution.row.state};
-  // The prompt is over: from this write on the job may end at any moment, also when we never hear that it was written, and
-  // nobody shall hear progress of a job that has ended.
+  // The prompt is over: from this write on the job may end at any moment, also when we never hear that it was written,
+  // and nobody shall hear progress of a job that has ended.
   if (step.to == ExecutionState::kCollecting || domain::is_final(step.to)) context.feed.forget(execution.row.id);
   bool in_doubt = false;
   for (int attempt = 1;; ++attempt) {
@@ -132,7 +132,8 @@ base::Task<absl::StatusOr<Look>> look(ExecutionContext& context) {
   const auto& abilities = context.connection.abilities();
   if (!execution.row.comfyui_prompt_id && (!abilities || !abilities->own_prompt_ids)) {
     // A server that chose the id itself: ours stands only in the extra data.
-    ASSIGN_OR_CO_RETURN(const std::vector<domain::QueueItem> recent, co_await context.comfy.recent_history(64, deadline));
+    ASSIGN_OR_CO_RETURN(const std::vector<domain::QueueItem> recent,
+                        co_await context.comfy.recent_history(64, deadline));
     if (const auto* item = find_ours(recent, execution)) {
       const std::string server_id = item->prompt_id;
       ASSIGN_OR_CO_RETURN(std::optional<domain::HistoryEntry> old, co_await context.comfy.history(server_id, deadline));

@@ -1,11 +1,11 @@
 // What the steps of one execution (submit, resolve, follow, collect) share, and the one way they write its state.
 #pragma once
 
+#include <absl/status/statusor.h>
+
 #include <memory>
 #include <optional>
 #include <string>
-
-#include <absl/status/statusor.h>
 
 #include "services/bridge/connection.h"
 #include "services/bridge/deps.h"
@@ -29,9 +29,9 @@ struct ExecutionContext {
   std::string witness;
 };
 
-// Moves the execution's row, however long the database is away. True: it is in state step.to now, by us. False: the fence
-// did not hold (another owner, or somebody moved it): the work on this execution must stop. id, epoch, from (the row's
-// state) are filled in. A wish to cancel that came meanwhile is noted. CANCELLED when the worker ends.
+// Moves the execution's row, however long the database is away. True: it is in state step.to now, by us. False: the
+// fence did not hold (another owner, or somebody moved it): the work on this execution must stop. id, epoch, from (the
+// row's state) are filled in. A wish to cancel that came meanwhile is noted. CANCELLED when the worker ends.
 base::Task<absl::StatusOr<bool>> persist(ExecutionContext& context, ports::Advance step);
 
 // Convenience for final states with an error.
@@ -41,8 +41,8 @@ ports::Advance failed_with(std::string_view code, std::string message, std::stri
 // The pause before attempt `attempt` (from 1) of a repeated call: 0.2 s doubling to 5 s, half of it random.
 absl::Duration retry_pause(base::Random& random, int attempt);
 
-// What queue, history, queue said of the prompt, in this order (a prompt moves from queue to history, so a look at history
-// alone can miss it). An error means that the look failed: it says nothing.
+// What queue, history, queue said of the prompt, in this order (a prompt moves from queue to history, so a look at
+// history alone can miss it). An error means that the look failed: it says nothing.
 struct Look {
   enum class Where { kAbsent, kPending, kRunning, kEnded };
   Where where = Where::kAbsent;

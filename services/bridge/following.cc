@@ -47,8 +47,8 @@ class Follower {
   base::Task<absl::StatusOr<bool>> hear_end() {
     const auto& heard = execution_.heard();
     if (!heard.over && !heard.end) co_return false;
-    // On `executing` null the entry is there: ask at once. After execution_success alone it may lag, so the null is given a
-    // moment to come.
+    // On `executing` null the entry is there: ask at once. After execution_success alone it may lag, so the null is
+    // given a moment to come.
     if (heard.over && !asked_after_null_) {
       asked_after_null_ = true;
     } else if (clock_.now() < ask_history_at_) {
@@ -66,7 +66,8 @@ class Follower {
     if (!entry.ok()) CO_RETURN_IF_ERROR(co_await keep_what_was_heard());
     // Wiped by somebody, or gone with the server: then what the socket said stands.
     if (entry.ok() && history_misses_ >= 5 && heard.end) co_return co_await ended(entry_from_heard(), "events");
-    const absl::Duration pause = std::min(absl::Milliseconds(50) * (1 << std::min(history_misses_, 6)), absl::Seconds(2));
+    const absl::Duration pause =
+        std::min(absl::Milliseconds(50) * (1 << std::min(history_misses_, 6)), absl::Seconds(2));
     ask_history_at_ = clock_.now() + pause;
     co_return false;
   }
@@ -183,7 +184,8 @@ class Follower {
       case Look::Where::kPending:
         absences_ = 0;
         co_return false;
-      case Look::Where::kAbsent: break;
+      case Look::Where::kAbsent:
+        break;
     }
     co_return co_await absent();
   }
@@ -202,11 +204,12 @@ class Follower {
       step.to = ExecutionState::kCancelled;
     } else {
       step.to = ExecutionState::kLost;
-      step.error = ports::JobError{std::string(domain::code::kExecutionLost),
-                                   "the instance no longer knows the prompt it had accepted (restarted, or its queue and "
-                                   "history were cleared)",
-                                   {},
-                                   {}};
+      step.error =
+          ports::JobError{std::string(domain::code::kExecutionLost),
+                          "the instance no longer knows the prompt it had accepted (restarted, or its queue and "
+                          "history were cleared)",
+                          {},
+                          {}};
     }
     ASSIGN_OR_CO_RETURN([[maybe_unused]] const bool moved, co_await persist(context_, std::move(step)));
     co_return true;
@@ -223,9 +226,12 @@ class Follower {
 
   std::optional<std::string> heard_end_text() const {
     switch (execution_.heard().end.value_or(HistoryEnd::kError)) {
-      case HistoryEnd::kSuccess: return "success";
-      case HistoryEnd::kError: return "error";
-      case HistoryEnd::kInterrupted: return "interrupted";
+      case HistoryEnd::kSuccess:
+        return "success";
+      case HistoryEnd::kError:
+        return "error";
+      case HistoryEnd::kInterrupted:
+        return "interrupted";
     }
     return std::nullopt;
   }

@@ -1,5 +1,5 @@
-// From accepted to the end: listens to the socket, asks over REST where the socket is silent, reports progress, stops the
-// prompt on a person's wish, and decides how it ended. The socket is a hint, history is the truth.
+// From accepted to the end: listens to the socket, asks over REST where the socket is silent, reports progress, stops
+// the prompt on a person's wish, and decides how it ended. The socket is a hint, history is the truth.
 #pragma once
 
 #include <absl/status/status.h>

@@ -1,18 +1,18 @@
-// A lock on the bridge's identity on this host, held as long as the process lives (stopped processes hold theirs). Whoever
-// gets it knows that every earlier bridge of this id here is dead, not merely stopped: only then may the absence of a
-// predecessor's prompt count as "not accepted".
+// A lock on the bridge's identity on this host, held as long as the process lives (stopped processes hold theirs).
+// Whoever gets it knows that every earlier bridge of this id here is dead, not merely stopped: only then may the
+// absence of a predecessor's prompt count as "not accepted".
 #pragma once
 
-#include <string>
-
 #include <absl/status/statusor.h>
+
+#include <string>
 
 namespace renderyard::bridge {
 
 class IdentityLock {
  public:
-  // Creates `<directory>/bridge-<id>.lock` when missing. UNAVAILABLE: another process holds it; other errors: the directory
-  // cannot be used.
+  // Creates `<directory>/bridge-<id>.lock` when missing. UNAVAILABLE: another process holds it; other errors: the
+  // directory cannot be used.
   static absl::StatusOr<IdentityLock> take(const std::string& directory, const std::string& id);
 
   IdentityLock(IdentityLock&& other) noexcept;

@@ -43,7 +43,9 @@ base::Task<absl::Status> InstanceWorker::run() {
   co_return status;
 }
 
-void InstanceWorker::look() { look_.notify(); }
+void InstanceWorker::look() {
+  look_.notify();
+}
 
 void InstanceWorker::read_again() {
   read_again_ = true;
@@ -126,8 +128,8 @@ base::Task<absl::Status> InstanceWorker::drive(std::shared_ptr<Execution> execut
   ExecutionContext context{deps_, config_, lease_, *comfy_, *connection_, router_, feed_, execution, witness_};
   const absl::Status status = co_await steps(std::move(context));
   if (!status.ok() && !absl::IsCancelled(status)) {
-    deps_.journal.error("execution_stopped", {{base::key::kExecution, execution->row.id},
-                                              {base::key::kReason, status.ToString()}});
+    deps_.journal.error("execution_stopped",
+                        {{base::key::kExecution, execution->row.id}, {base::key::kReason, status.ToString()}});
   }
   router_.remove(*execution);
   feed_.forget(execution->row.id);
@@ -181,8 +183,8 @@ base::Task<absl::Status> InstanceWorker::load(ExecutionContext context) {
   }
 }
 
-// A prompt's events go only to the client id it was submitted with: prompts of an earlier epoch get a socket with that id
-// until they end. It may be deaf (the server may clean up the old one late); REST covers that.
+// A prompt's events go only to the client id it was submitted with: prompts of an earlier epoch get a socket with that
+// id until they end. It may be deaf (the server may clean up the old one late); REST covers that.
 base::Task<absl::Status> InstanceWorker::adoption_socket(std::string client_id) {
   Connection connection(deps_, config_, *comfy_, router_, lease_.instance_id, client_id, nullptr);
   base::Group group(deps_.strand);

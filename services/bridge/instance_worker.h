@@ -1,5 +1,5 @@
-// Everything one leased instance needs: its socket, its state in the database, its executions. One worker per lease; it ends
-// when it is cancelled (lease lost, shutdown) or when its instance was disabled and nothing lives on it any more.
+// Everything one leased instance needs: its socket, its state in the database, its executions. One worker per lease; it
+// ends when it is cancelled (lease lost, shutdown) or when its instance was disabled and nothing lives on it any more.
 // Thread-safety: on the strand. The lease, deps and config outlive the worker.
 #pragma once
 

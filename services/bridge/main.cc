@@ -1,5 +1,5 @@
-// renderyard-bridge: owns the connections to ComfyUI instances, submits executions to them, follows them, and copies their
-// outputs into the artifact store.
+// renderyard-bridge: owns the connections to ComfyUI instances, submits executions to them, follows them, and copies
+// their outputs into the artifact store.
 #include <grpcpp/impl/service_type.h>
 #include <unistd.h>
 
@@ -45,23 +45,27 @@ struct Settings {
 
 void declare(runtime::Options& options, Settings& settings) {
   settings.common.declare(options);
-  options.secret("database-url", settings.database_url,
-                 {.doc = "PostgreSQL, as libpq takes it; the password better by PGPASSFILE", .required = true, .url = true});
+  options.secret(
+      "database-url", settings.database_url,
+      {.doc = "PostgreSQL, as libpq takes it; the password better by PGPASSFILE", .required = true, .url = true});
   options.secret("redis-url", settings.redis_url,
                  {.doc = "Redis for fresher progress, redis://[:password@]host:port[/db]; empty = none", .url = true});
-  options.integer("database-connections", settings.database_connections,
-                  {.doc = "connections to PostgreSQL beside the two for notifications", .unit = "", .min = 2, .max = 64});
+  options.integer(
+      "database-connections", settings.database_connections,
+      {.doc = "connections to PostgreSQL beside the two for notifications", .unit = "", .min = 2, .max = 64});
   options.text("artifacts-dir", settings.artifacts_dir,
                {.doc = "directory of the artifact store, shared with the gateways", .required = true});
   options.text("bridge-id", settings.logic.identity.owner,
                {.doc = "stable name of this bridge: a restart with the same one takes its instances back at once",
                 .required = true});
-  options.text("lock-dir", settings.lock_dir,
-               {.doc = "directory on this host for the lock that tells a dead predecessor from a stopped one; empty = none "
-                       "(then more submissions end as unclear after a crash)"});
+  options.text(
+      "lock-dir", settings.lock_dir,
+      {.doc = "directory on this host for the lock that tells a dead predecessor from a stopped one; empty = none "
+              "(then more submissions end as unclear after a crash)"});
   runtime::declare_grpc_listen(options, settings.grpc_listen, settings.common);
-  options.text("grpc-address", settings.grpc_address,
-               {.doc = "host:port under which dispatchers and gateways reach this bridge; empty = the address listened on"});
+  options.text(
+      "grpc-address", settings.grpc_address,
+      {.doc = "host:port under which dispatchers and gateways reach this bridge; empty = the address listened on"});
   options.duration("lease-ttl", settings.logic.lease_ttl,
                    {.doc = "another bridge takes over an instance when its lease was not renewed for so long",
                     .min = absl::Seconds(6),
@@ -120,7 +124,8 @@ int main(int argc, char** argv) {
   postgres::ExecutionStore executions(pool, service.strand());
   postgres::InstanceStore instances(pool, service.strand());
   postgres::Hints hints(session, service.strand());
-  artifacts::DirectoryArtifactStore artifact_store(service.strand(), service.journal(), {.root = settings.artifacts_dir});
+  artifacts::DirectoryArtifactStore artifact_store(service.strand(), service.journal(),
+                                                   {.root = settings.artifacts_dir});
   redis::NullProgressCache no_cache;
   std::optional<redis::RedisProgressCache> redis_cache;
   if (!settings.redis_url.empty()) {

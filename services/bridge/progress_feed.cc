@@ -43,6 +43,8 @@ void ProgressFeed::forget(base::ExecutionId execution) {
   latest_.erase(it);
 }
 
-base::StreamPtr<ports::Progress> ProgressFeed::watch() { return std::make_unique<Watcher>(*this); }
+base::StreamPtr<ports::Progress> ProgressFeed::watch() {
+  return std::make_unique<Watcher>(*this);
+}
 
 }  // namespace renderyard::bridge

@@ -1,6 +1,6 @@
-// Gives messages of an instance's sockets to the executions they speak of. Messages of prompts that nobody knows yet are
-// kept while a POST is in flight (servers that ignore our prompt ids tell us theirs only in the answer, and may report
-// first); strangers' messages are dropped. Thread-safety: on the strand.
+// Gives messages of an instance's sockets to the executions they speak of. Messages of prompts that nobody knows yet
+// are kept while a POST is in flight (servers that ignore our prompt ids tell us theirs only in the answer, and may
+// report first); strangers' messages are dropped. Thread-safety: on the strand.
 #pragma once
 
 #include <deque>

@@ -1,10 +1,9 @@
 #include "services/bridge/submission.h"
 
 #include <algorithm>
-#include <utility>
-
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <utility>
 
 #include "libs/common/base/json.h"
 #include "libs/common/base/status_macros.h"
@@ -38,8 +37,8 @@ base::Task<absl::StatusOr<std::optional<ports::StartedExecution>>> start(Executi
     if (started.ok() && (started->has_value() || !asked_before)) co_return started;
     if (!started.ok() && !in_doubt(started.status())) co_return started.status();
     if (started.ok()) {
-      // An earlier attempt may have committed: then the row is in submitting with our epoch, which only this process has,
-      // and nothing was sent yet.
+      // An earlier attempt may have committed: then the row is in submitting with our epoch, which only this process
+      // has, and nothing was sent yet.
       auto row = co_await store.read(execution.row.id);
       if (row.ok()) {
         const bool ours = row->state == ExecutionState::kSubmitting && row->owner_epoch == context.lease.epoch;
@@ -165,12 +164,14 @@ base::Task<absl::StatusOr<Next>> submit(ExecutionContext context) {
       }
       co_return co_await accepted(context, verdict.prompt_id, verdict.proof);
     }
-    case PostVerdict::Kind::kRefused: co_return co_await refused(context, verdict);
+    case PostVerdict::Kind::kRefused:
+      co_return co_await refused(context, verdict);
     case PostVerdict::Kind::kNotAccepted:
       context.connection.suspect_server(verdict.instance_misconfigured ? "misconfigured: " + verdict.message
                                                                        : "POST failed: " + verdict.message);
       co_return co_await not_accepted(context, verdict.proof);
-    case PostVerdict::Kind::kUnclear: break;
+    case PostVerdict::Kind::kUnclear:
+      break;
   }
   co_return co_await resolve(context, post);
 }
@@ -213,11 +214,12 @@ base::Task<absl::StatusOr<Next>> resolve(ExecutionContext context, UnclearPost p
       ports::Advance step;
       step.to = ExecutionState::kLost;
       step.outcome_proof = "unclear";
-      step.error = ports::JobError{std::string(domain::code::kSubmissionUnclear),
-                                   "nobody can know whether the instance accepted the prompt; look at the instance, then "
-                                   "retry the job if it did not run",
-                                   {},
-                                   {}};
+      step.error =
+          ports::JobError{std::string(domain::code::kSubmissionUnclear),
+                          "nobody can know whether the instance accepted the prompt; look at the instance, then "
+                          "retry the job if it did not run",
+                          {},
+                          {}};
       ASSIGN_OR_CO_RETURN([[maybe_unused]] const bool moved, co_await persist(context, std::move(step)));
       co_return Next::kStop;
     }

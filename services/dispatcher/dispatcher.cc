@@ -17,12 +17,17 @@ using ports::Topic;
 
 Settlement::Kind to_settlement(domain::SettleDecision::Kind kind) {
   switch (kind) {
-    case domain::SettleDecision::Kind::kComplete: return Settlement::Kind::kComplete;
-    case domain::SettleDecision::Kind::kFail: return Settlement::Kind::kFail;
-    case domain::SettleDecision::Kind::kCancel: return Settlement::Kind::kCancel;
-    case domain::SettleDecision::Kind::kRequeue: return Settlement::Kind::kRequeue;
+    case domain::SettleDecision::Kind::kComplete:
+      return Settlement::Kind::kComplete;
+    case domain::SettleDecision::Kind::kFail:
+      return Settlement::Kind::kFail;
+    case domain::SettleDecision::Kind::kCancel:
+      return Settlement::Kind::kCancel;
+    case domain::SettleDecision::Kind::kRequeue:
+      return Settlement::Kind::kRequeue;
     case domain::SettleDecision::Kind::kStart:
-    case domain::SettleDecision::Kind::kNothing: break;
+    case domain::SettleDecision::Kind::kNothing:
+      break;
   }
   return Settlement::Kind::kStart;
 }
@@ -85,7 +90,9 @@ base::Task<absl::Status> Dispatcher::run() {
   co_return status;
 }
 
-void Dispatcher::stop() { group_.cancel(); }
+void Dispatcher::stop() {
+  group_.cancel();
+}
 
 base::StreamPtr<ports::EventBatch> Dispatcher::watch_events(std::string epoch, std::optional<std::int64_t> after) {
   return tailer_.watch(std::move(epoch), after);
@@ -230,8 +237,8 @@ base::Task<absl::StatusOr<bool>> Dispatcher::withdraw_once() {
     ASSIGN_OR_CO_RETURN(const bool moved, co_await deps_.store.withdraw(assignment.execution_id, "not_started"));
     if (!moved) continue;  // a bridge was first
     any = true;
-    deps_.journal.info("execution_withdrawn", {{base::key::kJob, assignment.job_id},
-                                               {base::key::kExecution, assignment.execution_id}});
+    deps_.journal.info("execution_withdrawn",
+                       {{base::key::kJob, assignment.job_id}, {base::key::kExecution, assignment.execution_id}});
   }
   if (any) {
     deps_.hints.send(Topic::kEvents);

@@ -1,15 +1,15 @@
-// The dispatcher: claims waiting jobs for free slots, takes back what no bridge started, settles jobs from what became of
-// their executions, and serves the settled lifecycle events. Several may run at once; the database's fences keep them from
-// doing anything twice. All hints may be lost: each loop also looks by itself.
-// Thread-safety: everything on the strand. Ownership: the ports outlive the dispatcher.
+// The dispatcher: claims waiting jobs for free slots, takes back what no bridge started, settles jobs from what became
+// of their executions, and serves the settled lifecycle events. Several may run at once; the database's fences keep
+// them from doing anything twice. All hints may be lost: each loop also looks by itself. Thread-safety: everything on
+// the strand. Ownership: the ports outlive the dispatcher.
 #pragma once
+
+#include <absl/status/status.h>
+#include <absl/time/time.h>
 
 #include <memory>
 #include <optional>
 #include <string>
-
-#include <absl/status/status.h>
-#include <absl/time/time.h>
 
 #include "libs/common/base/clock.h"
 #include "libs/common/base/event.h"
@@ -37,11 +37,11 @@ struct Deps {
 };
 
 struct Config {
-  std::string id = "dispatcher";                       // jobs.claimed_by
-  absl::Duration poll = absl::Seconds(1);              // how long a lost hint can delay anything
-  absl::Duration withdraw_after = absl::Seconds(10);   // an assignment that no bridge has started by then is taken back
-  absl::Duration wake_deadline = absl::Seconds(2);     // for one SubmitExecution
-  int batch = 256;                                     // jobs per claim, executions per settlement
+  std::string id = "dispatcher";                      // jobs.claimed_by
+  absl::Duration poll = absl::Seconds(1);             // how long a lost hint can delay anything
+  absl::Duration withdraw_after = absl::Seconds(10);  // an assignment that no bridge has started by then is taken back
+  absl::Duration wake_deadline = absl::Seconds(2);    // for one SubmitExecution
+  int batch = 256;                                    // jobs per claim, executions per settlement
 };
 
 class Dispatcher {

@@ -84,7 +84,9 @@ class EventTailer::Watcher final : public base::Stream<ports::EventBatch> {
 EventTailer::EventTailer(Deps deps, Config config)
     : deps_(deps), config_(config), look_(deps.strand, deps.clock), moved_(deps.strand, deps.clock) {}
 
-void EventTailer::wake() { look_.notify(); }
+void EventTailer::wake() {
+  look_.notify();
+}
 
 base::StreamPtr<ports::EventBatch> EventTailer::watch(std::string epoch, std::optional<std::int64_t> after) {
   return std::make_unique<Watcher>(*this, std::move(epoch), after);

@@ -1,10 +1,13 @@
 // The settled lifecycle events, in total order, for any number of watchers (docs/positions.md).
 //
-// run() follows the table: it learns the last issued id, waits until every transaction that could still commit below it has
-// ended, and only then calls it settled. Watchers pull: each has a cursor and reads from a shared window of recent events,
-// or from the database when it is further behind, so a slow watcher costs nobody anything and no queue can overflow.
-// Thread-safety: on the strand.
+// run() follows the table: it learns the last issued id, waits until every transaction that could still commit below it
+// has ended, and only then calls it settled. Watchers pull: each has a cursor and reads from a shared window of recent
+// events, or from the database when it is further behind, so a slow watcher costs nobody anything and no queue can
+// overflow. Thread-safety: on the strand.
 #pragma once
+
+#include <absl/status/status.h>
+#include <absl/time/time.h>
 
 #include <cstdint>
 #include <deque>
@@ -12,14 +15,11 @@
 #include <optional>
 #include <string>
 
-#include <absl/status/status.h>
-#include <absl/time/time.h>
-
 #include "libs/common/base/clock.h"
 #include "libs/common/base/event.h"
 #include "libs/common/base/journal.h"
-#include "libs/common/base/stream.h"
 #include "libs/common/base/strand.h"
+#include "libs/common/base/stream.h"
 #include "libs/common/ports/event_log.h"
 #include "libs/common/ports/peers.h"
 

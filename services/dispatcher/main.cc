@@ -44,10 +44,12 @@ struct Settings {
 
 void declare(runtime::Options& options, Settings& settings) {
   settings.common.declare(options);
-  options.secret("database-url", settings.database_url,
-                 {.doc = "PostgreSQL, as libpq takes it; the password better by PGPASSFILE", .required = true, .url = true});
-  options.integer("database-connections", settings.database_connections,
-                  {.doc = "connections to PostgreSQL beside the two for notifications", .unit = "", .min = 2, .max = 64});
+  options.secret(
+      "database-url", settings.database_url,
+      {.doc = "PostgreSQL, as libpq takes it; the password better by PGPASSFILE", .required = true, .url = true});
+  options.integer(
+      "database-connections", settings.database_connections,
+      {.doc = "connections to PostgreSQL beside the two for notifications", .unit = "", .min = 2, .max = 64});
   runtime::declare_grpc_listen(options, settings.grpc_listen, settings.common);
   options.text("dispatcher-id", settings.logic.id, {.doc = "name of this dispatcher, shown with the jobs it claimed"});
   options.duration("poll-interval", settings.logic.poll,
@@ -58,8 +60,9 @@ void declare(runtime::Options& options, Settings& settings) {
                    {.doc = "an assignment that no bridge has started by then is taken back",
                     .min = absl::Seconds(1),
                     .max = absl::Hours(1)});
-  options.integer("batch", settings.logic.batch,
-                  {.doc = "at most so many jobs per claim and executions per settlement", .unit = "", .min = 1, .max = 4096});
+  options.integer(
+      "batch", settings.logic.batch,
+      {.doc = "at most so many jobs per claim and executions per settlement", .unit = "", .min = 1, .max = 4096});
 }
 
 }  // namespace
@@ -85,9 +88,9 @@ int main(int argc, char** argv) {
   }
   grpc_clients::GrpcBridgeClient bridges(service.strand(), service.clock(), *channels);
 
-  dispatcher::Dispatcher logic({service.strand(), service.clock(), service.random(), service.journal(), store, log, bridges,
-                                hints},
-                               settings.logic);
+  dispatcher::Dispatcher logic(
+      {service.strand(), service.clock(), service.random(), service.journal(), store, log, bridges, hints},
+      settings.logic);
   Events events(logic);
   runtime::GrpcServer grpc({service.strand(), service.clock(), service.journal()},
                            {.listen = settings.grpc_listen, .security = settings.common.security});

@@ -82,7 +82,8 @@ class EventTailerTest : public ::testing::Test {
   }
 
   Watched& watch(std::string epoch, std::optional<std::int64_t> after) {
-    auto& stream = process_.own(std::shared_ptr<base::Stream<ports::EventBatch>>(tailer_->watch(std::move(epoch), after)));
+    auto& stream =
+        process_.own(std::shared_ptr<base::Stream<ports::EventBatch>>(tailer_->watch(std::move(epoch), after)));
     auto& watched = process_.make<Watched>();
     process_.spawn(collect(stream, watched));
     return watched;

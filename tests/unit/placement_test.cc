@@ -9,7 +9,8 @@ using base::InstanceId;
 using base::JobId;
 
 TEST(PlacementTest, JobsKeepTheirOrderAndFirstSlotsComeFirst) {
-  const auto placed = place({JobId{9}, JobId{3}, JobId{7}}, {{InstanceId{1}, 1}, {InstanceId{2}, 0}, {InstanceId{1}, 0}});
+  const auto placed =
+      place({JobId{9}, JobId{3}, JobId{7}}, {{InstanceId{1}, 1}, {InstanceId{2}, 0}, {InstanceId{1}, 0}});
   ASSERT_EQ(placed.size(), 3U);
   EXPECT_EQ(placed[0].job_id, JobId{9});
   EXPECT_EQ(placed[0].slot.instance_id, InstanceId{1});

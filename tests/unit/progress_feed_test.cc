@@ -15,7 +15,8 @@ using testing::sim::World;
 
 class ProgressFeedTest : public ::testing::Test {
  protected:
-  ProgressFeedTest() : process_(world_.start("bridge")), feed_(process_.make<ProgressFeed>(process_.strand(), process_.clock())) {}
+  ProgressFeedTest()
+      : process_(world_.start("bridge")), feed_(process_.make<ProgressFeed>(process_.strand(), process_.clock())) {}
 
   void publish(std::int64_t execution, int percent) {
     ports::Progress progress;

@@ -20,10 +20,14 @@ ExecutionNews news_of(ExecutionState state, JobStatus job = JobStatus::kPending)
 
 JobStatus target_of(Kind kind) {
   switch (kind) {
-    case Kind::kComplete: return JobStatus::kCompleted;
-    case Kind::kFail: return JobStatus::kFailed;
-    case Kind::kCancel: return JobStatus::kCancelled;
-    default: return JobStatus::kRunning;
+    case Kind::kComplete:
+      return JobStatus::kCompleted;
+    case Kind::kFail:
+      return JobStatus::kFailed;
+    case Kind::kCancel:
+      return JobStatus::kCancelled;
+    default:
+      return JobStatus::kRunning;
   }
 }
 

@@ -2,13 +2,13 @@
 // producer chooses: try_push() refuses, push_dropping_oldest() forgets the oldest.
 #pragma once
 
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
 #include <cstddef>
 #include <deque>
 #include <optional>
 #include <utility>
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
 
 #include "libs/common/base/event.h"
 
@@ -17,8 +17,7 @@ namespace renderyard::base {
 template <class T>
 class BoundedQueue {
  public:
-  BoundedQueue(Strand& strand, Clock& clock, std::size_t capacity)
-      : event_(strand, clock), capacity_(capacity) {}
+  BoundedQueue(Strand& strand, Clock& clock, std::size_t capacity) : event_(strand, clock), capacity_(capacity) {}
 
   // False when full or closed; the item is not taken then.
   bool try_push(T item) {

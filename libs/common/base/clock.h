@@ -1,15 +1,15 @@
 // Clock: the only source of time and of timers.
 //
-// now() never goes backwards and counts time in which the machine slept (CLOCK_BOOTTIME, anchored to the wall clock when
-// the process started), so deadlines and lease trust are computed with it. wall() is for what people read.
+// now() never goes backwards and counts time in which the machine slept (CLOCK_BOOTTIME, anchored to the wall clock
+// when the process started), so deadlines and lease trust are computed with it. wall() is for what people read.
 // Thread-safety: now() and wall() from any thread, the rest on the strand of the process that owns the clock.
 #pragma once
-
-#include <cstdint>
 
 #include <absl/functional/any_invocable.h>
 #include <absl/status/status.h>
 #include <absl/time/time.h>
+
+#include <cstdint>
 
 #include "libs/common/base/task.h"
 

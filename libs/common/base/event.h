@@ -3,10 +3,10 @@
 // Thread-safety: on the strand only.
 #pragma once
 
-#include <vector>
-
 #include <absl/status/status.h>
 #include <absl/time/time.h>
+
+#include <vector>
 
 #include "libs/common/base/clock.h"
 #include "libs/common/base/strand.h"

@@ -1,13 +1,13 @@
-// Group: children that live no longer than their parent. The first error cancels the others; join() always waits for all.
-// with_deadline() bounds compound work; a deadline on a port call itself is better where the port takes one.
+// Group: children that live no longer than their parent. The first error cancels the others; join() always waits for
+// all. with_deadline() bounds compound work; a deadline on a port call itself is better where the port takes one.
 // Thread-safety: on the strand only. A deadline or a cancellation never means "it did not happen".
 #pragma once
-
-#include <memory>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
+
+#include <memory>
 
 #include "libs/common/base/clock.h"
 #include "libs/common/base/strand.h"

@@ -1,6 +1,6 @@
-// Journal: what happened, as an event name and fixed keys. Production writes JSON lines, the simulation its trace, tests
-// look at it. Values must never contain secrets (tokens, URLs with user info, workflow texts).
-// Thread-safety: any thread.
+// Journal: what happened, as an event name and fixed keys. Production writes JSON lines, the simulation its trace,
+// tests look at it. Values must never contain secrets (tokens, URLs with user info, workflow texts). Thread-safety: any
+// thread.
 #pragma once
 
 #include <initializer_list>
@@ -39,8 +39,8 @@ struct Field {
   Field(std::string_view n, bool v) : name(n), value(v) {}
   Field(std::string_view n, double v) : name(n), value(v) {}
   template <class T>
-    requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
-  Field(std::string_view n, T v) : name(n), value(static_cast<std::int64_t>(v)) {}
+  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) Field(std::string_view n, T v)
+      : name(n), value(static_cast<std::int64_t>(v)) {}
   Field(std::string_view n, std::string_view v) : name(n), value(std::string(v)) {}
   Field(std::string_view n, const std::string& v) : name(n), value(v) {}
   Field(std::string_view n, const char* v) : name(n), value(std::string(v)) {}

@@ -2,10 +2,10 @@
 // under ThreadSanitizer with Debian's uninstrumented library.) Adapters only; services run on strands.
 #pragma once
 
+#include <absl/base/thread_annotations.h>
+
 #include <condition_variable>
 #include <mutex>
-
-#include <absl/base/thread_annotations.h>
 
 namespace renderyard::base {
 

@@ -16,9 +16,13 @@ std::uint64_t Random::below(std::uint64_t n) {
   return static_cast<std::uint64_t>((static_cast<Wide>(next()) * n) >> 64U);
 }
 
-double Random::unit() { return static_cast<double>(next() >> 11U) * 0x1.0p-53; }
+double Random::unit() {
+  return static_cast<double>(next() >> 11U) * 0x1.0p-53;
+}
 
-absl::Duration Random::jitter(absl::Duration limit) { return limit * unit(); }
+absl::Duration Random::jitter(absl::Duration limit) {
+  return limit * unit();
+}
 
 std::string Random::uuid4() {
   const std::uint64_t hi = (next() & ~0xf000ULL) | 0x4000ULL;
@@ -39,7 +43,8 @@ std::uint64_t SplitMix::next() {
 
 std::uint64_t kernel_seed() {
   std::uint64_t seed = 0;
-  if (getrandom(&seed, sizeof seed, 0) != static_cast<ssize_t>(sizeof seed)) std::abort();  // the kernel never fails here
+  if (getrandom(&seed, sizeof seed, 0) != static_cast<ssize_t>(sizeof seed))
+    std::abort();  // the kernel never fails here
   return seed;
 }
 

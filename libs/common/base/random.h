@@ -2,10 +2,10 @@
 // Thread-safety: none, one per strand.
 #pragma once
 
+#include <absl/time/time.h>
+
 #include <cstdint>
 #include <string>
-
-#include <absl/time/time.h>
 
 namespace renderyard::base {
 

@@ -1,10 +1,10 @@
 // Early return on error inside coroutines (CO_…) and plain functions. ASSIGN_… is three statements: always in braces.
 #pragma once
 
-#include <utility>
-
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+
+#include <utility>
 
 #define RENDERYARD_CAT_INNER(a, b) a##b
 #define RENDERYARD_CAT(a, b) RENDERYARD_CAT_INNER(a, b)

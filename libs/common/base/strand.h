@@ -1,18 +1,15 @@
 // Strand: one logical thread of a service, with the table of everything that waits on it.
 //
-// Every hand-made awaitable of the project suspends through suspend(), so that ownership, cancellation and death live in
-// one place. A waiting coroutine is owned by the strand's table; whoever will wake it (a timer, a network reply, another
-// coroutine) holds only a Completer, which is inert once the wait is over. Destroying the table destroys the waiting
-// coroutines: that is how the simulation kills a process at any await.
+// Every hand-made awaitable of the project suspends through suspend(), so that ownership, cancellation and death live
+// in one place. A waiting coroutine is owned by the strand's table; whoever will wake it (a timer, a network reply,
+// another coroutine) holds only a Completer, which is inert once the wait is over. Destroying the table destroys the
+// waiting coroutines: that is how the simulation kills a process at any await.
 //
 // Thread-safety: everything runs on the strand's executor, which must run one handler at a time. Only Completer::post()
 // may be called from any thread.
 #pragma once
 
-#include <cstdint>
-#include <map>
-#include <memory>
-#include <utility>
+#include <absl/status/status.h>
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
@@ -21,8 +18,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <absl/status/status.h>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <utility>
 
 #include "libs/common/base/task.h"
 
@@ -67,10 +66,9 @@ class Completer {
     if (it == state->waiting.end()) return false;
     auto op = std::move(it->second);
     state->waiting.erase(it);
-    boost::asio::post(state->executor, [handler = std::move(static_cast<internal::Op<R>&>(*op).handler),
-                                        result = std::move(result)]() mutable {
-      std::move(handler)(std::move(result));
-    });
+    boost::asio::post(state->executor,
+                      [handler = std::move(static_cast<internal::Op<R>&>(*op).handler),
+                       result = std::move(result)]() mutable { std::move(handler)(std::move(result)); });
     return true;
   }
 

@@ -1,11 +1,11 @@
-// Stream<T>: an ordered source of items that ends. The same shape on both ends of a gRPC server stream, in a fake network
-// and inside a service. Destroying it ends the subscription. One consumer, on one strand.
+// Stream<T>: an ordered source of items that ends. The same shape on both ends of a gRPC server stream, in a fake
+// network and inside a service. Destroying it ends the subscription. One consumer, on one strand.
 #pragma once
+
+#include <absl/status/statusor.h>
 
 #include <memory>
 #include <optional>
-
-#include <absl/status/statusor.h>
 
 #include "libs/common/base/task.h"
 

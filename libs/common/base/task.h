@@ -2,9 +2,8 @@
 // Rules for its use (flat await, parameters by value, no capturing coroutine lambdas): docs/async.md.
 #pragma once
 
-#include <utility>  // before awaitable.hpp, which uses std::exchange without including it
-
 #include <boost/asio/awaitable.hpp>
+#include <utility>  // before awaitable.hpp, which uses std::exchange without including it
 
 namespace renderyard::base {
 

@@ -42,7 +42,9 @@ constexpr ErrorEntry kTable[] = {
 
 }  // namespace
 
-std::span<const ErrorEntry> error_table() { return kTable; }
+std::span<const ErrorEntry> error_table() {
+  return kTable;
+}
 
 const ErrorEntry& error_entry(std::string_view code) {
   const auto* it = std::find_if(std::begin(kTable), std::end(kTable), [&](const auto& e) { return e.code == code; });
@@ -52,10 +54,14 @@ const ErrorEntry& error_entry(std::string_view code) {
 
 std::string_view to_string(ErrorCategory category) {
   switch (category) {
-    case C::kTransient: return "transient";
-    case C::kPermanent: return "permanent";
-    case C::kRecoverable: return "recoverable";
-    case C::kFatal: return "fatal";
+    case C::kTransient:
+      return "transient";
+    case C::kPermanent:
+      return "permanent";
+    case C::kRecoverable:
+      return "recoverable";
+    case C::kFatal:
+      return "fatal";
   }
   return "fatal";
 }

@@ -10,9 +10,9 @@ using J = JobStatus;
 using E = ExecutionState;
 
 constexpr Edge<J> kJobEdges[] = {
-    {J::kPending, J::kRunning, Owner::kDispatcher},   {J::kPending, J::kCancelled, Owner::kDispatcher},
-    {J::kPending, J::kFailed, Owner::kDispatcher},    {J::kRunning, J::kCompleted, Owner::kDispatcher},
-    {J::kRunning, J::kFailed, Owner::kDispatcher},    {J::kRunning, J::kCancelled, Owner::kDispatcher},
+    {J::kPending, J::kRunning, Owner::kDispatcher}, {J::kPending, J::kCancelled, Owner::kDispatcher},
+    {J::kPending, J::kFailed, Owner::kDispatcher},  {J::kRunning, J::kCompleted, Owner::kDispatcher},
+    {J::kRunning, J::kFailed, Owner::kDispatcher},  {J::kRunning, J::kCancelled, Owner::kDispatcher},
 };
 
 constexpr Edge<E> kExecutionEdges[] = {
@@ -48,10 +48,18 @@ bool listed(std::span<const Edge<State>> edges, State from, State to, Owner owne
 
 }  // namespace
 
-std::span<const Edge<JobStatus>> job_edges() { return kJobEdges; }
-std::span<const Edge<ExecutionState>> execution_edges() { return kExecutionEdges; }
+std::span<const Edge<JobStatus>> job_edges() {
+  return kJobEdges;
+}
+std::span<const Edge<ExecutionState>> execution_edges() {
+  return kExecutionEdges;
+}
 
-bool allowed(JobStatus from, JobStatus to, Owner owner) { return listed(job_edges(), from, to, owner); }
-bool allowed(ExecutionState from, ExecutionState to, Owner owner) { return listed(execution_edges(), from, to, owner); }
+bool allowed(JobStatus from, JobStatus to, Owner owner) {
+  return listed(job_edges(), from, to, owner);
+}
+bool allowed(ExecutionState from, ExecutionState to, Owner owner) {
+  return listed(execution_edges(), from, to, owner);
+}
 
 }  // namespace renderyard::domain

@@ -17,8 +17,8 @@ struct Edge {
   Owner owner;
 };
 
-// A job is born pending by the gateway. A claimed job stays pending until its execution starts. No edge leads to retrying:
-// jobs are never retried silently, a person's retry is a new job.
+// A job is born pending by the gateway. A claimed job stays pending until its execution starts. No edge leads to
+// retrying: jobs are never retried silently, a person's retry is a new job.
 std::span<const Edge<JobStatus>> job_edges();
 // An execution is born assigned by the dispatcher's claim.
 std::span<const Edge<ExecutionState>> execution_edges();

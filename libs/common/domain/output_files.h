@@ -8,8 +8,8 @@
 
 namespace renderyard::domain {
 
-// outputs_json: the normalised "outputs" object of a history entry (node id -> output). Order: as in the text. Items that
-// are no files (texts, numbers) are passed over; text that is no object gives none.
+// outputs_json: the normalised "outputs" object of a history entry (node id -> output). Order: as in the text. Items
+// that are no files (texts, numbers) are passed over; text that is no object gives none.
 std::vector<OutputFile> output_files(std::string_view outputs_json);
 
 }  // namespace renderyard::domain

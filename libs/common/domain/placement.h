@@ -1,5 +1,5 @@
-// Which waiting job goes to which free slot. Pure: the dispatcher takes a snapshot, asks, and claims; what was gone by then
-// is simply not claimed. First version: every instance can run every job, so order alone decides.
+// Which waiting job goes to which free slot. Pure: the dispatcher takes a snapshot, asks, and claims; what was gone by
+// then is simply not claimed. First version: every instance can run every job, so order alone decides.
 #pragma once
 
 #include <string>

@@ -26,8 +26,8 @@ SettleDecision after_not_accepted(const ExecutionNews& news) {
   if (news.job_wants_cancel) return only(Kind::kCancel);
   const bool counts = news.outcome_proof != "connect_failed";
   if (counts && news.earlier_not_accepted + 1 >= kMaxNotAccepted) {
-    return fail(code::kSubmissionRefused, {}, "the prompt was not accepted in several attempts, last: " +
-                                                  std::string(news.outcome_proof));
+    return fail(code::kSubmissionRefused, {},
+                "the prompt was not accepted in several attempts, last: " + std::string(news.outcome_proof));
   }
   return {.kind = Kind::kRequeue,
           .error_code = {},
@@ -44,18 +44,23 @@ SettleDecision settle(const ExecutionNews& news) {
     case ExecutionState::kRunning:
     case ExecutionState::kCollecting:
       return only(news.job_status == JobStatus::kPending ? Kind::kStart : Kind::kNothing);
-    case ExecutionState::kCompleted: return only(Kind::kComplete);
-    case ExecutionState::kFailed: return fail(news.error_code, code::kNodeError, news.error_message);
-    case ExecutionState::kLost: return fail(news.error_code, code::kExecutionLost, news.error_message);
+    case ExecutionState::kCompleted:
+      return only(Kind::kComplete);
+    case ExecutionState::kFailed:
+      return fail(news.error_code, code::kNodeError, news.error_message);
+    case ExecutionState::kLost:
+      return fail(news.error_code, code::kExecutionLost, news.error_message);
     case ExecutionState::kCancelled:
       // Without a wish of ours somebody else stopped it: that is no cancellation by the job's owner.
       if (news.job_wants_cancel) return only(Kind::kCancel);
       return fail(news.error_code, code::kInterruptedByOther, news.error_message);
-    case ExecutionState::kNotAccepted: return after_not_accepted(news);
+    case ExecutionState::kNotAccepted:
+      return after_not_accepted(news);
     case ExecutionState::kAssigned:
     case ExecutionState::kSubmitting:
     case ExecutionState::kQueued:
-    case ExecutionState::kWithdrawn: return only(Kind::kNothing);  // withdrawn settles its job in its own transaction
+    case ExecutionState::kWithdrawn:
+      return only(Kind::kNothing);  // withdrawn settles its job in its own transaction
   }
   return only(Kind::kNothing);
 }

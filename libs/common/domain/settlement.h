@@ -1,10 +1,11 @@
-// What an execution's news mean for its job: the dispatcher's decision, pure. Applied by DispatchStore::settle with fences.
+// What an execution's news mean for its job: the dispatcher's decision, pure. Applied by DispatchStore::settle with
+// fences.
 #pragma once
+
+#include <absl/time/time.h>
 
 #include <string>
 #include <string_view>
-
-#include <absl/time/time.h>
 
 #include "libs/common/domain/states.h"
 

@@ -30,9 +30,9 @@ enum class ExecutionState {
 };
 
 inline constexpr std::array kExecutionStates = {
-    ExecutionState::kAssigned,    ExecutionState::kWithdrawn,  ExecutionState::kSubmitting, ExecutionState::kNotAccepted,
-    ExecutionState::kQueued,      ExecutionState::kRunning,    ExecutionState::kCollecting, ExecutionState::kCompleted,
-    ExecutionState::kFailed,      ExecutionState::kCancelled,  ExecutionState::kLost};
+    ExecutionState::kAssigned, ExecutionState::kWithdrawn, ExecutionState::kSubmitting, ExecutionState::kNotAccepted,
+    ExecutionState::kQueued,   ExecutionState::kRunning,   ExecutionState::kCollecting, ExecutionState::kCompleted,
+    ExecutionState::kFailed,   ExecutionState::kCancelled, ExecutionState::kLost};
 
 // comfyui_instances.status: the connection as the owning bridge sees it.
 enum class InstanceStatus { kDisabled, kDisconnected, kConnecting, kConnected, kPolling, kReconnecting };

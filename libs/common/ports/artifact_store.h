@@ -1,13 +1,13 @@
-// Content-addressed output files. Bridge writes, gateway reads. A blob is complete or not there: written under a temporary
-// name, fsynced, renamed. Adapter: adapters/artifacts (a directory); fake: testing/fake_artifacts.
+// Content-addressed output files. Bridge writes, gateway reads. A blob is complete or not there: written under a
+// temporary name, fsynced, renamed. Adapter: adapters/artifacts (a directory); fake: testing/fake_artifacts.
 #pragma once
+
+#include <absl/status/statusor.h>
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include <absl/status/statusor.h>
 
 #include "libs/common/base/task.h"
 

@@ -1,16 +1,16 @@
-// One ComfyUI server as the bridge sees it. Real: services/bridge/comfy (websocketpp, libcurl, an own connection for POST
-// /prompt); fake: testing/fake_comfy. Errors: UNAVAILABLE (no answer, refused, 5xx), DEADLINE_EXCEEDED, NOT_FOUND,
+// One ComfyUI server as the bridge sees it. Real: services/bridge/comfy (websocketpp, libcurl, an own connection for
+// POST /prompt); fake: testing/fake_comfy. Errors: UNAVAILABLE (no answer, refused, 5xx), DEADLINE_EXCEEDED, NOT_FOUND,
 // INVALID_ARGUMENT (the answer could not be parsed). A look that fails is no look.
 #pragma once
+
+#include <absl/functional/any_invocable.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <absl/functional/any_invocable.h>
-#include <absl/status/statusor.h>
-#include <absl/time/time.h>
 
 #include "libs/common/base/stream.h"
 #include "libs/common/base/task.h"
@@ -33,11 +33,11 @@ class ComfySocket : public base::Stream<domain::ComfyMessage> {
 
 // What the server was found able to do.
 struct ComfyAbilities {
-  bool own_prompt_ids = false;      // POST /prompt takes prompt_id
+  bool own_prompt_ids = false;  // POST /prompt takes prompt_id
   bool targeted_interrupt = false;
   bool atomic_cancel = false;
   bool jobs_api = false;
-  std::string version;              // as /system_stats says, may be empty
+  std::string version;  // as /system_stats says, may be empty
 };
 
 struct FetchedFile {
@@ -50,11 +50,13 @@ class ComfyInstance {
   virtual ~ComfyInstance() = default;
 
   // Connects /ws?clientId=…, sends the feature flags, waits for the first `status`.
-  virtual base::Task<absl::StatusOr<std::unique_ptr<ComfySocket>>> connect(std::string client_id, absl::Time deadline) = 0;
+  virtual base::Task<absl::StatusOr<std::unique_ptr<ComfySocket>>> connect(std::string client_id,
+                                                                           absl::Time deadline) = 0;
   virtual base::Task<absl::StatusOr<ComfyAbilities>> probe(absl::Time deadline) = 0;
 
-  // One POST /prompt on a fresh connection of its own, never re-sent, no redirects. Never an error status: what happened
-  // is the outcome. When it returns, the connection is gone. A cancelled caller gets kUnclear unless it is known better.
+  // One POST /prompt on a fresh connection of its own, never re-sent, no redirects. Never an error status: what
+  // happened is the outcome. When it returns, the connection is gone. A cancelled caller gets kUnclear unless it is
+  // known better.
   virtual base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time deadline) = 0;
 
   virtual base::Task<absl::StatusOr<domain::QueueListing>> queue(absl::Time deadline) = 0;
@@ -65,8 +67,8 @@ class ComfyInstance {
   virtual base::Task<absl::StatusOr<std::vector<domain::QueueItem>>> recent_history(int max_items,
                                                                                     absl::Time deadline) = 0;
 
-  // Streams a file of /view into `sink` chunk by chunk on the strand. NOT_FOUND: the server does not have it; DATA_LOSS:
-  // it ended early; any error of the sink ends it.
+  // Streams a file of /view into `sink` chunk by chunk on the strand. NOT_FOUND: the server does not have it;
+  // DATA_LOSS: it ended early; any error of the sink ends it.
   virtual base::Task<absl::StatusOr<FetchedFile>> fetch(domain::OutputFile file,
                                                         absl::AnyInvocable<absl::Status(std::string_view)> sink,
                                                         absl::Time deadline) = 0;

@@ -1,14 +1,14 @@
-// What the dispatcher does: sees free slots and waiting jobs, claims, withdraws, settles. All writes are fenced in the row
-// they write; "0 rows" is a normal answer (somebody else was first), never an error. UNAVAILABLE may mean that it happened:
-// look again, never repeat blindly. Adapter: adapters/postgres; fake: testing/fake_stores.
+// What the dispatcher does: sees free slots and waiting jobs, claims, withdraws, settles. All writes are fenced in the
+// row they write; "0 rows" is a normal answer (somebody else was first), never an error. UNAVAILABLE may mean that it
+// happened: look again, never repeat blindly. Adapter: adapters/postgres; fake: testing/fake_stores.
 #pragma once
+
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <absl/status/statusor.h>
-#include <absl/time/time.h>
 
 #include "libs/common/base/task.h"
 #include "libs/common/ports/model.h"
@@ -69,9 +69,9 @@ struct Settlement {
   ExecutionId execution_id;
   JobId job_id;
   Kind kind = Kind::kStart;
-  JobError error;                       // kFail
-  std::string reason;                   // kRequeue: why, for the event
-  absl::Duration not_before;            // kRequeue: not claimed again before this much time
+  JobError error;             // kFail
+  std::string reason;         // kRequeue: why, for the event
+  absl::Duration not_before;  // kRequeue: not claimed again before this much time
 };
 
 class DispatchStore {
@@ -96,8 +96,8 @@ class DispatchStore {
   // at least so long ago (0 = all).
   virtual base::Task<absl::StatusOr<std::vector<UnsettledExecution>>> unsettled(absl::Duration min_age, int limit) = 0;
   // Applies each settlement whose fence holds (jobs.execution_id, job status, settled_at null), in one transaction,
-  // locking jobs in id order with SKIP LOCKED. Final kinds set settled_at on the execution; kComplete/kFail/kCancel of a
-  // pending job that had started write job_started first. kStart copies started_at. Returns the ids applied.
+  // locking jobs in id order with SKIP LOCKED. Final kinds set settled_at on the execution; kComplete/kFail/kCancel of
+  // a pending job that had started write job_started first. kStart copies started_at. Returns the ids applied.
   virtual base::Task<absl::StatusOr<std::vector<JobId>>> settle(std::vector<Settlement> settlements) = 0;
   // Pending unclaimed jobs with a cancel wish become cancelled (job_cancelled). Returns how many.
   virtual base::Task<absl::StatusOr<int>> cancel_wished(int limit) = 0;

@@ -1,13 +1,13 @@
-// The parts of the position scheme that need the database (docs/positions.md): job_events.id is not commit-ordered, so a
-// reader may only go up to a bound below which nothing can still commit. Adapter: adapters/postgres; fake:
+// The parts of the position scheme that need the database (docs/positions.md): job_events.id is not commit-ordered, so
+// a reader may only go up to a bound below which nothing can still commit. Adapter: adapters/postgres; fake:
 // testing/fake_stores.
 #pragma once
+
+#include <absl/status/statusor.h>
 
 #include <cstdint>
 #include <optional>
 #include <vector>
-
-#include <absl/status/statusor.h>
 
 #include "libs/common/base/task.h"
 #include "libs/common/ports/job_store.h"

@@ -1,15 +1,15 @@
 // What the bridge does: leases, its executions, outputs, instance state. Every write to an execution carries the lease
-// epoch and the expected states in its WHERE; nullopt or false = the fence did not hold, somebody else owns it now, and the
-// work on it must stop. UNAVAILABLE may mean that it happened: read the row again. Adapter: adapters/postgres; fake:
-// testing/fake_stores.
+// epoch and the expected states in its WHERE; nullopt or false = the fence did not hold, somebody else owns it now, and
+// the work on it must stop. UNAVAILABLE may mean that it happened: read the row again. Adapter: adapters/postgres;
+// fake: testing/fake_stores.
 #pragma once
+
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <absl/status/statusor.h>
-#include <absl/time/time.h>
 
 #include "libs/common/base/task.h"
 #include "libs/common/ports/model.h"
@@ -40,8 +40,8 @@ struct Advance {
   Epoch epoch;
   std::vector<ExecutionState> from;  // expected; the machine's table must allow each -> to
   ExecutionState to = ExecutionState::kQueued;
-  // Set when present, kept otherwise. Time stamps of the state (accepted_at for queued and later, started_at for running
-  // and later, ended_at for collecting and final, completed_at for final) are set by the store when still null.
+  // Set when present, kept otherwise. Time stamps of the state (accepted_at for queued and later, started_at for
+  // running and later, ended_at for collecting and final, completed_at for final) are set by the store when still null.
   std::optional<std::string> comfyui_prompt_id;
   std::optional<std::string> outcome_proof;
   std::optional<std::string> heard_end;
@@ -79,8 +79,8 @@ class ExecutionStore {
   virtual base::Task<absl::StatusOr<std::vector<Lease>>> reclaim(BridgeIdentity who, absl::Duration ttl) = 0;
   // Like reclaim for instances whose lease is absent or expired (by the database's clock); at most `limit`.
   virtual base::Task<absl::StatusOr<std::vector<Lease>>> acquire(BridgeIdentity who, absl::Duration ttl, int limit) = 0;
-  // Extends; returns those that are still ours. An instance that was disabled or removed and has no live execution is not
-  // renewed.
+  // Extends; returns those that are still ours. An instance that was disabled or removed and has no live execution is
+  // not renewed.
   virtual base::Task<absl::StatusOr<std::vector<InstanceId>>> renew(BridgeIdentity who, std::vector<Lease> leases,
                                                                     absl::Duration ttl) = 0;
   // Ends the lease now (regular shutdown, disabled instance); fenced by epoch.
@@ -93,14 +93,15 @@ class ExecutionStore {
   // Workflow and parameters of a job (for adopted executions). NOT_FOUND.
   virtual base::Task<absl::StatusOr<StartedExecution>> load(ExecutionId id) = 0;
 
-  // assigned -> submitting with client id and epoch, while the lease row is held FOR KEY SHARE at this epoch. nullopt: it
-  // was withdrawn, has a cancel wish, is not assigned any more, or the lease is not ours.
+  // assigned -> submitting with client id and epoch, while the lease row is held FOR KEY SHARE at this epoch. nullopt:
+  // it was withdrawn, has a cancel wish, is not assigned any more, or the lease is not ours.
   virtual base::Task<absl::StatusOr<std::optional<StartedExecution>>> start(ExecutionId id, InstanceId instance,
                                                                             Epoch epoch, std::string client_id) = 0;
   // Compare-and-set. Leaving {submitting, queued, running} frees the slot in the same transaction.
   virtual base::Task<absl::StatusOr<std::optional<Advanced>>> advance(Advance step) = 0;
   // collecting -> completed with its outputs and result (JSON text), one fenced transaction; blobs are referenced.
-  // Repeating it for the same execution is harmless. INVALID_ARGUMENT: PostgreSQL refuses the result (result_unstorable).
+  // Repeating it for the same execution is harmless. INVALID_ARGUMENT: PostgreSQL refuses the result
+  // (result_unstorable).
   virtual base::Task<absl::StatusOr<bool>> complete(ExecutionId id, Epoch epoch, std::vector<OutputRow> outputs,
                                                     std::string result_json) = 0;
   virtual base::Task<absl::Status> record_progress(std::vector<ProgressWrite> writes) = 0;

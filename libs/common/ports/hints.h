@@ -1,5 +1,5 @@
-// Hints: "look again" across processes (PostgreSQL NOTIFY, sent by an own connection after the commit, coalesced). Each may
-// be lost, doubled or late; a slow poll stands behind each. Adapter: adapters/postgres; fake: testing/fake_hints.
+// Hints: "look again" across processes (PostgreSQL NOTIFY, sent by an own connection after the commit, coalesced). Each
+// may be lost, doubled or late; a slow poll stands behind each. Adapter: adapters/postgres; fake: testing/fake_hints.
 #pragma once
 
 #include <absl/functional/any_invocable.h>
@@ -19,8 +19,8 @@ class Hints {
   virtual ~Hints() = default;
   // Never blocks, never fails; several calls within a moment become one notification.
   virtual void send(Topic topic) = 0;
-  // `callback` runs on the caller's strand for every hint of the topic, and once after each (re)connect of the listener.
-  // One per topic; an empty callback ends it.
+  // `callback` runs on the caller's strand for every hint of the topic, and once after each (re)connect of the
+  // listener. One per topic; an empty callback ends it.
   virtual void listen(Topic topic, absl::AnyInvocable<void()> callback) = 0;
 };
 

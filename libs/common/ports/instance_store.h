@@ -1,10 +1,10 @@
 // Instances as operators manage them at run time. Adapter: adapters/postgres; fake: testing/fake_stores.
 #pragma once
 
+#include <absl/status/statusor.h>
+
 #include <string>
 #include <vector>
-
-#include <absl/status/statusor.h>
 
 #include "libs/common/base/task.h"
 #include "libs/common/ports/model.h"

@@ -1,13 +1,13 @@
 // What the gateway does with jobs: identify, submit, read, wish to cancel. Adapter: adapters/postgres, fake:
-// testing/fake_stores. Every call may fail with UNAVAILABLE (the database is away, or the answer to COMMIT was lost: then
-// it may have happened; submit with an Idempotency-Key can be repeated safely) or DEADLINE_EXCEEDED.
+// testing/fake_stores. Every call may fail with UNAVAILABLE (the database is away, or the answer to COMMIT was lost:
+// then it may have happened; submit with an Idempotency-Key can be repeated safely) or DEADLINE_EXCEEDED.
 #pragma once
+
+#include <absl/status/statusor.h>
 
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <absl/status/statusor.h>
 
 #include "libs/common/base/task.h"
 #include "libs/common/ports/model.h"
@@ -64,8 +64,8 @@ class JobStore {
   // token_sha256: 64 lowercase hex digits of the bearer token. NOT_FOUND when no live token has it.
   virtual base::Task<absl::StatusOr<User>> authenticate(std::string token_sha256) = 0;
 
-  // One transaction: job, its job_submitted event (seq 1), idempotency key. INVALID_ARGUMENT: a text PostgreSQL refuses;
-  // ALREADY_EXISTS: the key was used with another body.
+  // One transaction: job, its job_submitted event (seq 1), idempotency key. INVALID_ARGUMENT: a text PostgreSQL
+  // refuses; ALREADY_EXISTS: the key was used with another body.
   virtual base::Task<absl::StatusOr<SubmittedJob>> submit(NewJob job) = 0;
 
   // NOT_FOUND. get_by_uid takes the canonical lowercase UUID.

@@ -1,13 +1,13 @@
-// The rows and messages that cross ports: plain values, no behaviour. Times are absl::Time of the database's clock unless
-// said otherwise; texts are UTF-8 without NUL.
+// The rows and messages that cross ports: plain values, no behaviour. Times are absl::Time of the database's clock
+// unless said otherwise; texts are UTF-8 without NUL.
 #pragma once
+
+#include <absl/time/time.h>
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <absl/time/time.h>
 
 #include "libs/common/base/ids.h"
 #include "libs/common/domain/states.h"
@@ -64,7 +64,8 @@ struct JobRow {
   std::optional<std::string> waiting_reason;  // pending jobs only, from wait_groups
 };
 
-// A lifecycle event: durable, numbered. id is the position within the database's epoch, seq the gap-free number per job.
+// A lifecycle event: durable, numbered. id is the position within the database's epoch, seq the gap-free number per
+// job.
 struct JobEvent {
   std::int64_t id = 0;
   JobId job_id;
@@ -89,8 +90,8 @@ inline constexpr char kCancelled[] = "job_cancelled";
 }  // namespace event_type
 
 struct ClusterMeta {
-  std::string epoch;               // uuid; changes when the database was restored
-  std::int64_t events_floor = 0;   // events with id <= floor are gone
+  std::string epoch;              // uuid; changes when the database was restored
+  std::int64_t events_floor = 0;  // events with id <= floor are gone
 };
 
 struct OutputRow {
@@ -113,9 +114,9 @@ struct ExecutionRow {
   int attempt = 0;
   int slot_no = 0;
   ExecutionState state = ExecutionState::kAssigned;
-  std::string client_prompt_id;                 // the id we chose, canonical UUID
-  std::optional<std::string> comfyui_prompt_id; // the id the server uses, known from its answer
-  std::optional<std::string> client_id;         // the WebSocket client id it was (or would be) posted with
+  std::string client_prompt_id;                  // the id we chose, canonical UUID
+  std::optional<std::string> comfyui_prompt_id;  // the id the server uses, known from its answer
+  std::optional<std::string> client_id;          // the WebSocket client id it was (or would be) posted with
   std::optional<Epoch> owner_epoch;
   std::optional<std::string> outcome_proof;
   std::optional<absl::Time> cancel_requested_at;

@@ -2,11 +2,11 @@
 // anything. Keys as in requirement P1. Adapter: adapters/redis; fake: testing/fake_progress_cache.
 #pragma once
 
+#include <absl/status/statusor.h>
+
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <absl/status/statusor.h>
 
 #include "libs/common/base/task.h"
 #include "libs/common/ports/model.h"
@@ -22,7 +22,7 @@ struct CachedProgress {
   int progress = 0;
   std::string started_at;  // RFC 3339, may be empty
   std::string client_id;
-  ExecutionId execution_id;   // these three must agree with the reader's, else the value is ignored
+  ExecutionId execution_id;  // these three must agree with the reader's, else the value is ignored
   Epoch owner_epoch;
   std::string cluster_epoch;
 };

@@ -70,7 +70,9 @@ class FakeComfy {
   void disarm() { post_faults_.clear(); }
   std::optional<PostFault> take_post_fault(std::string_view body);
   // Told of every armed fault at the moment it hits a POST, with the execution the body names.
-  void on_post_fault(std::function<void(PostFault, std::string execution_id)> told) { post_fault_told_ = std::move(told); }
+  void on_post_fault(std::function<void(PostFault, std::string execution_id)> told) {
+    post_fault_told_ = std::move(told);
+  }
   void die();      // queue, running prompt, history and sockets are gone; files stay
   void restart();  // after die()
   // Other clients clear history; with `queue` also everything pending (the running prompt goes on).
