@@ -115,8 +115,10 @@ base::Task<absl::StatusOr<bool>> Dispatcher::claim_once() {
   const int room = static_cast<int>(std::min<std::size_t>(fleet.free_slots.size(), config_.batch));
   ASSIGN_OR_CO_RETURN(const std::vector<ports::Candidate> candidates, co_await deps_.store.candidates(room + 1));
   std::vector<base::JobId> jobs;
+  jobs.reserve(candidates.size());
   for (const auto& candidate : candidates) jobs.push_back(candidate.job_id);
   std::vector<domain::SlotChoice> slots;
+  slots.reserve(fleet.free_slots.size());
   for (const auto& slot : fleet.free_slots) slots.push_back({slot.instance_id, slot.slot_no});
   std::vector<ports::Assignment> wanted;
   for (const domain::Placement& placement : domain::place(jobs, std::move(slots))) {
