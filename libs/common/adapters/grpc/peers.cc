@@ -33,7 +33,7 @@ base::Task<absl::Status> GrpcBridgeClient::submit_execution(std::string address,
 base::StreamPtr<ports::Progress> GrpcBridgeClient::progress(std::string address) {
   using Request = v1::WatchProgressRequest;
   using Reply = v1::WatchProgressResponse;
-  auto call = std::make_shared<ReadCall<Request, Reply>>();
+  auto call = std::make_shared<ReadCall<Request, Reply>>(strand_);
   channels_->prepare(call->context());
   std::shared_ptr<v1::BridgeService::Stub> stub = v1::BridgeService::NewStub(channels_->get(address));
   call->start(outstanding_,
@@ -51,7 +51,7 @@ base::StreamPtr<ports::EventBatch> GrpcDispatcherClient::events(std::string addr
                                                                 std::optional<std::int64_t> after) {
   using Request = v1::WatchEventsRequest;
   using Reply = v1::WatchEventsResponse;
-  auto call = std::make_shared<ReadCall<Request, Reply>>();
+  auto call = std::make_shared<ReadCall<Request, Reply>>(strand_);
   channels_->prepare(call->context());
   call->request().set_epoch(epoch);
   if (after) call->request().set_after(*after);

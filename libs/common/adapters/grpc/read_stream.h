@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "libs/common/adapters/grpc/outstanding.h"
+#include "libs/common/adapters/grpc/release.h"
 #include "libs/common/base/mutex.h"
 #include "libs/common/base/strand.h"
 #include "libs/common/base/stream.h"
@@ -25,6 +26,8 @@ template <class Req, class Rep>
 class ReadCall final : public grpc::ClientReadReactor<Rep>, public std::enable_shared_from_this<ReadCall<Req, Rep>> {
  public:
   using Method = std::function<void(grpc::ClientContext*, const Req*, grpc::ClientReadReactor<Rep>*)>;
+
+  explicit ReadCall(base::Strand& strand) : executor_(strand.executor()) {}
 
   grpc::ClientContext& context() { return context_; }
   Req& request() { return request_; }
@@ -93,7 +96,6 @@ class ReadCall final : public grpc::ClientReadReactor<Rep>, public std::enable_s
   }
 
   void OnDone(const grpc::Status& status) override {
-    const auto self = std::move(self_);
     std::optional<base::Completer<absl::Status>> waiter;
     {
       base::MutexLock lock(mutex_);
@@ -102,7 +104,10 @@ class ReadCall final : public grpc::ClientReadReactor<Rep>, public std::enable_s
       waiter = std::exchange(waiter_, std::nullopt);
     }
     if (waiter) waiter->post(absl::OkStatus());
-    outstanding_->end(id_);
+    Outstanding* const outstanding = outstanding_;
+    const std::uint64_t id = id_;
+    release_on(executor_, std::move(self_));
+    outstanding->end(id);
   }
 
  private:
@@ -116,6 +121,7 @@ class ReadCall final : public grpc::ClientReadReactor<Rep>, public std::enable_s
     this->RemoveHold();
   }
 
+  const boost::asio::any_io_executor executor_;
   grpc::ClientContext context_;
   Req request_;
   Rep message_;  // gRPC's while reading_

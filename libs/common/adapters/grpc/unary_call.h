@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "libs/common/adapters/grpc/outstanding.h"
+#include "libs/common/adapters/grpc/release.h"
 #include "libs/common/base/clock.h"
 #include "libs/common/base/strand.h"
 #include "libs/common/base/task.h"
@@ -51,13 +52,25 @@ base::Task<absl::StatusOr<Rep>> unary_call(base::Strand& strand, Outstanding& ou
     }
   };
   CancelOnExit guard{state};
-  auto start = [&outstanding, &state, &method](base::Completer<absl::Status> completer) {
-    const std::uint64_t id = outstanding.begin([state] { state->context.TryCancel(); });
-    method(&state->context, &state->request, &state->reply,
-           [state, method, completer, id, &outstanding](const grpc::Status& status) {
-             completer.post(runtime::from_grpc(status));
-             outstanding.end(id);
-           });
+  // gRPC's copy of the callback holds nothing: what it needs is let go on the strand.
+  struct Held {
+    std::shared_ptr<UnaryState<Req, Rep>> call;
+    UnaryMethod<Req, Rep> method;
+    std::shared_ptr<Held> self;
+  };
+  auto start = [&strand, &outstanding, &state, &method](base::Completer<absl::Status> completer) {
+    const std::uint64_t id = outstanding.begin([weak = std::weak_ptr(state)] {
+      if (const auto call = weak.lock()) call->context.TryCancel();
+    });
+    auto held = std::make_shared<Held>(Held{state, std::move(method), nullptr});
+    held->self = held;
+    Held* const raw = held.get();
+    raw->method(&state->context, &state->request, &state->reply,
+                [raw, executor = strand.executor(), completer, id, &outstanding](const grpc::Status& status) {
+                  completer.post(runtime::from_grpc(status));
+                  release_on(executor, std::move(raw->self));
+                  outstanding.end(id);
+                });
   };
   const absl::Status status = co_await base::suspend<absl::Status>(strand, start);
   if (!absl::IsCancelled(status)) guard.call = nullptr;  // it has ended
