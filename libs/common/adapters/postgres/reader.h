@@ -19,7 +19,7 @@ absl::Time parse_timestamp(const char* text);
 
 class Reader {
  public:
-  explicit Reader(pqxx::row row) : row_(std::move(row)) {}
+  explicit Reader(const pqxx::row& row) : row_(row) {}  // a row is a shared handle
 
   std::string text() { return next().c_str(); }
   std::int64_t number() { return next().as<std::int64_t>(); }
