@@ -15,15 +15,13 @@ struct HttpClient::Call {
   const std::string* body = nullptr;  // a POST when set
   Headers headers;
   const std::function<bool(std::string_view)>* sink = nullptr;
-  CURL* curl = nullptr;
   HttpAnswer answer;
-  bool refused_by_sink = false;
 };
 
 namespace {
 
-std::size_t on_header(char* data, std::size_t size, std::size_t count, void* call_ptr) {
-  auto& headers = static_cast<std::map<std::string, std::string>*>(call_ptr)[0];
+std::size_t on_header(char* data, std::size_t size, std::size_t count, void* headers_ptr) {
+  auto& headers = *static_cast<std::map<std::string, std::string>*>(headers_ptr);
   const std::string_view line(data, size * count);
   const auto colon = line.find(':');
   if (colon != std::string_view::npos) {

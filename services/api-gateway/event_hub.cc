@@ -1,6 +1,7 @@
 #include "services/api-gateway/event_hub.h"
 
 #include <algorithm>
+#include <boost/asio/this_coro.hpp>
 #include <utility>
 
 #include "libs/common/base/group.h"
@@ -10,9 +11,17 @@ namespace renderyard::gateway {
 
 namespace {
 
-// with_deadline() takes a task of Status: the item goes beside it.
+// with_deadline() takes a task of Status: the item goes beside it. CANCELLED means that we were cancelled; a peer that
+// ends its stream so is just gone.
 base::Task<absl::Status> read_batch(base::Stream<ports::EventBatch>* stream, std::optional<ports::EventBatch>* batch) {
-  ASSIGN_OR_CO_RETURN(*batch, co_await stream->next());
+  auto item = co_await stream->next();
+  if (absl::IsCancelled(item.status())) {
+    const auto state = co_await boost::asio::this_coro::cancellation_state;
+    const bool by_us = state.cancelled() != boost::asio::cancellation_type::none;
+    if (!by_us) co_return absl::UnavailableError("the dispatcher cancelled its stream");
+  }
+  CO_RETURN_IF_ERROR(item.status());
+  *batch = *std::move(item);
   co_return absl::OkStatus();
 }
 
@@ -28,6 +37,7 @@ base::Task<absl::Status> EventHub::run() {
     const std::string address = config_.addresses[next];
     next = (next + 1) % config_.addresses.size();
     const absl::Status status = co_await follow(address);
+    if (absl::IsCancelled(status)) co_return status;
     const bool was_following = std::exchange(following_, false);
     if (was_following) failures = 0;
     if (was_following && following_observer_) following_observer_(false);
@@ -36,7 +46,6 @@ base::Task<absl::Status> EventHub::run() {
     if (absl::IsFailedPrecondition(status)) reset();
     const absl::Duration limit = std::min(config_.retry_first * (1 << std::min(failures++, 10)), config_.retry_limit);
     const absl::Duration pause = limit / 2 + deps_.random.jitter(limit / 2);
-    // A peer may end its stream with CANCELLED too: whether it was we who were cancelled, the sleep tells.
     CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
   }
 }

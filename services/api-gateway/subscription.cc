@@ -178,7 +178,8 @@ base::Task<absl::Status> Subscription::load_live(std::vector<ports::JobRow>* row
 
 base::Task<absl::Status> Subscription::load_listed(std::vector<ports::JobRow>* rows) {
   for (const std::int64_t id : request_.jobs) {
-    auto row = co_await deps_.store.get(ports::JobId{id});
+    const ports::JobId job{id};
+    auto row = co_await deps_.store.get(job);
     if (absl::IsNotFound(row.status()) || (row.ok() && !state_->wants(row->submitted_by, row->id))) {
       close(make_problem(code::kNotFound, absl::StrCat("there is no job ", id, " of yours"), "jobs"));
       co_return absl::OkStatus();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "libs/common/base/group.h"
 #include "libs/common/domain/error_code.h"
 #include "services/api-gateway/event_hub.h"
 #include "services/api-gateway/progress_hub.h"
@@ -61,7 +62,8 @@ class Stage {
         bridges_(process_.make<HandBridges>(process_.strand(), process_.clock())),
         resume_(process_.make<base::Event>(process_.strand(), process_.clock())) {}
 
-  void start() {
+  // The hubs run in `group`, or as roots of the process.
+  void start(base::Group* group = nullptr) {
     EventHub::Config hub;
     hub.addresses = {"d1", "d2"};
     events_ = &process_.make<EventHub>(
@@ -72,6 +74,11 @@ class Stage {
     events_->on_event([this](const ports::JobEvent& event) {
       if (ends_job(event.type)) progress_->job_ended(event.job_id);
     });
+    if (group != nullptr) {
+      group->spawn_isolated(events_->run());
+      group->spawn_isolated(progress_->run());
+      return;
+    }
     process_.spawn(events_->run());
     process_.spawn(progress_->run());
   }
@@ -410,6 +417,20 @@ TEST(GatewayFeedTest, AnotherDispatcherTakesOverWithThePosition) {
   stage.pass(absl::Seconds(2));
   EXPECT_EQ(feed->event_ids(), (std::vector<std::int64_t>{1, 2}));
   EXPECT_EQ(stage.dispatchers_.opened, (std::vector<std::string>{"d1", "d2"}));
+}
+
+TEST(GatewayFeedTest, AStopEndsTheHubsWhateverTheyWaitFor) {
+  for (const int milliseconds : {0, 1, 50, 1000, 7000}) {
+    Stage stage;
+    stage.dispatchers_.down = milliseconds == 50;
+    stage.jobs_.bridges = {"b1"};
+    base::Group group(stage.process_.strand());
+    stage.start(&group);
+    stage.pass(absl::Milliseconds(milliseconds));
+    group.cancel();
+    stage.pass(absl::Milliseconds(10));
+    EXPECT_EQ(group.live(), 0u) << milliseconds;
+  }
 }
 
 TEST(GatewayFeedTest, ASilentDispatcherIsLeft) {

@@ -155,8 +155,8 @@ class Connection {
     request.if_none_match = text(message[Field::if_none_match]);
     const auto key = message.find("Idempotency-Key");
     if (key != message.end()) request.idempotency_key = text(key->value());
-    Response response =
-        co_await handle(shared_.deps.gateway, *std::move(route), user ? &*user : nullptr, std::move(request));
+    const ports::User* who = user ? &*user : nullptr;
+    Response response = co_await handle(shared_.deps.gateway, *std::move(route), who, std::move(request));
     note(method, target, response.status);
     co_return co_await send(std::move(response));
   }
