@@ -22,16 +22,16 @@ TEST_P(StoreSuite, AcquireTakesAbsentAndExpiredLeasesOnly) {
   const ports::InstanceId second = add_instance("gpu-2");
   const ports::InstanceId third = add_instance("gpu-3");
   auto leases = must(executions().acquire(bridge("bridge-1"), absl::Seconds(60), 2));
-  EXPECT_THAT(ids_of(leases), ElementsAre(first, second)) << "at most the limit";
+  ASSERT_THAT(ids_of(leases), ElementsAre(first, second)) << "at most the limit";
   EXPECT_EQ(leases[0].previous_owner, "");
   EXPECT_GT(leases[0].epoch.value, 0);
   leases = must(executions().acquire(bridge("bridge-2"), absl::Seconds(60), 10));
-  EXPECT_THAT(ids_of(leases), ElementsAre(third)) << "live leases are left alone";
+  ASSERT_THAT(ids_of(leases), ElementsAre(third)) << "live leases are left alone";
   EXPECT_THAT(must(executions().acquire(bridge("bridge-1"), absl::Seconds(60), 10)), IsEmpty());
   const ports::Epoch before = leases[0].epoch;
   world().expire_lease(third);
   leases = must(executions().acquire(bridge("bridge-1"), absl::Seconds(60), 10));
-  EXPECT_THAT(ids_of(leases), ElementsAre(third));
+  ASSERT_THAT(ids_of(leases), ElementsAre(third));
   EXPECT_EQ(leases[0].epoch.value, before.value + 1);
   EXPECT_EQ(leases[0].previous_owner, "bridge-2");
 }
@@ -43,7 +43,7 @@ TEST_P(StoreSuite, ReclaimTakesOwnLeasesAtOnce) {
   const auto mine = must(executions().acquire(bridge("bridge-1"), absl::Seconds(60), 2));
   const ports::Lease theirs = acquire(third, "bridge-2");
   const auto again = must(executions().reclaim(bridge("bridge-1"), absl::Seconds(60)));
-  EXPECT_THAT(ids_of(again), ElementsAre(first, second));
+  ASSERT_THAT(ids_of(again), ElementsAre(first, second));
   EXPECT_EQ(again[0].epoch.value, mine[0].epoch.value + 1);
   EXPECT_EQ(again[0].previous_owner, "bridge-1");
   EXPECT_THAT(must(executions().renew(bridge("bridge-1"), mine, absl::Seconds(60))), IsEmpty()) << "the past";
@@ -130,7 +130,7 @@ TEST_P(StoreSuite, ADisabledInstanceIsFollowedWhileItHasWork) {
   world().expire_lease(instance);
   world().expire_lease(idle);
   const auto taken = must(executions().acquire(bridge("bridge-2"), absl::Seconds(60), 10));
-  EXPECT_THAT(ids_of(taken), ElementsAre(instance)) << "also after a takeover";
+  ASSERT_THAT(ids_of(taken), ElementsAre(instance)) << "also after a takeover";
   end(e, taken[0], ExecutionState::kLost);
   EXPECT_THAT(must(executions().renew(bridge("bridge-2"), taken, absl::Seconds(60))), IsEmpty());
 }

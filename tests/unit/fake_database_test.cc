@@ -142,6 +142,21 @@ TEST_F(FakeDatabaseTest, ACallThatIsDroppedIsRolledBack) {
   EXPECT_THAT(visible_events(), ElementsAre(2)) << "1 is a hole";
 }
 
+TEST_F(FakeDatabaseTest, TheServerMayEndATransaction) {
+  std::optional<absl::StatusOr<ports::SubmittedJob>> out;
+  start(slow_.submit(new_job()), &out);
+  manual_.calls[0]->begin();
+  const std::uint64_t fresh = now(log_.fresh_transaction_id());
+  manual_.calls[0]->rollback();
+  EXPECT_GE(now(log_.oldest_running_transaction_id()), fresh);
+  manual_.calls[0]->commit();
+  EXPECT_TRUE(database_.tables().jobs.empty());
+  manual_.calls[0]->reply(absl::OkStatus());
+  one_.settle();
+  ASSERT_TRUE(out);
+  EXPECT_TRUE(absl::IsUnavailable(out->status()));
+}
+
 TEST_F(FakeDatabaseTest, AnAnswerMayBeLostAfterTheCommit) {
   std::optional<absl::StatusOr<ports::SubmittedJob>> out;
   start(slow_.submit(new_job()), &out);

@@ -28,6 +28,9 @@ class DatabaseCall {
   virtual void begin() = 0;
   // Takes effect, as a whole or (an error) not at all.
   virtual void commit() = 0;
+  // The server ended the transaction by itself (a lost connection, idle for too long): nothing of it happens, and a
+  // later commit() does nothing. Does nothing after commit().
+  virtual void rollback() = 0;
   // Ends the caller's wait; does nothing when it waits no more or is dead. OK hands over the result of commit(); an
   // error is what the caller hears instead, whether or not commit() ran.
   virtual void reply(absl::Status status) = 0;

@@ -55,6 +55,12 @@ class FakeCall final : public DatabaseCall {
     transaction_.reset();
   }
 
+  void rollback() override {
+    if (result_) return;
+    result_.emplace(absl::UnavailableError("rolled back"));
+    transaction_.reset();
+  }
+
   void reply(absl::Status status) override {
     if (!status.ok()) {
       completer_.complete(R(std::move(status)));

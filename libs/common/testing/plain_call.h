@@ -27,6 +27,9 @@ class PlainCall final : public DatabaseCall {
   void commit() override {
     if (!result_) result_.emplace(operation_());
   }
+  void rollback() override {
+    if (!result_) result_.emplace(absl::UnavailableError("given up"));
+  }
   void reply(absl::Status status) override {
     if (!status.ok()) {
       completer_.complete(R(std::move(status)));

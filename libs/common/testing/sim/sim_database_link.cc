@@ -49,12 +49,16 @@ void SimDatabaseLink::begin(Process& process, DatabaseWeather& weather, std::sha
 void SimDatabaseLink::commit(Process& process, DatabaseWeather& weather, std::shared_ptr<DatabaseCall> call,
                              absl::Duration waited) {
   World& world = process.world();
-  if (weather.away) return reply(process, weather, std::move(call), absl::UnavailableError("connection lost"));
+  if (weather.away) {
+    call->rollback();
+    return reply(process, weather, std::move(call), absl::UnavailableError("connection lost"));
+  }
   // The COMMIT of a transaction of several statements comes from the caller: it may never come, or come late.
   const bool caller_absent = !process.alive() || process.stopped();
   if (caller_absent && (waited > absl::ZeroDuration() || world.random().chance(0.5))) {
     if (!process.alive()) return;  // rolled back
     if (waited >= kIdleInTransaction) {
+      call->rollback();
       return reply(process, weather, std::move(call), absl::UnavailableError("idle in transaction"));
     }
     const absl::Duration again = absl::Milliseconds(250);
