@@ -30,7 +30,8 @@ namespace code = domain::code;
 using Field = bhttp::field;
 
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t kChunk = 256 * 1024;
+constexpr std::size_t kChunk = 256 * 1024;     // of an output file
+constexpr std::size_t kBodyChunk = 64 * 1024;  // of a request's body: so much must come within io_timeout
 
 std::string text(beast::string_view value) {
   return std::string(value.data(), value.size());
@@ -185,7 +186,7 @@ class Connection {
       auto [error, size] = co_await bhttp::async_write(stream_, go_on, kToken);
       if (error) co_return Problem();
     }
-    std::vector<char> chunk(parser_->is_done() ? 0 : kChunk);
+    std::vector<char> chunk(parser_->is_done() ? 0 : kBodyChunk);
     while (!parser_->is_done()) {
       parser_->get().body().data = chunk.data();
       parser_->get().body().size = chunk.size();

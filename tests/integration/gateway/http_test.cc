@@ -86,7 +86,7 @@ TEST_F(GatewayHttpTest, TooLargeABodyIsRefused) {
   const std::string large = good_body(",\"name\":\"" + std::string(70'000, 'x') + "\"");
   expect_problem(http.post("/api/v1/jobs", large), 413, "body_too_large");
   // The same without its length being said beforehand.
-  std::string chunked = header("POST", "/api/v1/jobs", "Transfer-Encoding: chunked\r\n\r\n");
+  std::string chunked = header("POST", "/api/v1/jobs", "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
   for (int i = 0; i < 9; ++i) chunked += "2000\r\n" + std::string(0x2000, ' ') + "\r\n";
   const std::string answer = raw(chunked + "0\r\n\r\n");
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 413 ")) << answer.substr(0, 200);
