@@ -84,7 +84,7 @@ const ports::Progress* ProgressHub::latest(base::JobId job) const {
 
 void ProgressHub::attach(std::shared_ptr<Listener> listener) {
   for (const auto& [job, progress] : latest_) listener->on_progress(progress);
-  listeners_.push_back(std::move(listener));
+  listeners_.push_back(listener);
 }
 
 void ProgressHub::forget_all() {

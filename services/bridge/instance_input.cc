@@ -57,7 +57,7 @@ absl::StatusOr<ports::NewInstance> check_instance(std::string_view name, std::st
   if (api_url.size() > kMaxUrl) return wrong_url("is longer than 512 characters");
   const auto parsed = boost::urls::parse_uri(boost::urls::string_view(api_url.data(), api_url.size()));
   if (!parsed) return wrong_url("is not an absolute URL");
-  const boost::urls::url_view url = *parsed;
+  const boost::urls::url_view& url = *parsed;
   const std::string scheme = lower(std::string(url.scheme()));
   if (scheme != "http" && scheme != "https") return wrong_url("must begin with http:// or https://");
   if (url.has_userinfo()) return wrong_url("must not contain a user or password, which would end up in logs");

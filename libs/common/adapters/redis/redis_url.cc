@@ -25,7 +25,7 @@ absl::Status wrong(std::string_view why) {
 absl::StatusOr<RedisUrl> parse_redis_url(std::string_view text) {
   const auto parsed = boost::urls::parse_uri(boost::urls::string_view(text.data(), text.size()));
   if (!parsed) return wrong("is not a URL");
-  const boost::urls::url_view url = *parsed;
+  const boost::urls::url_view& url = *parsed;
   if (std::string(url.scheme()) == "rediss") return wrong("TLS is not supported, use a private network or a tunnel");
   if (std::string(url.scheme()) != "redis") return wrong("must begin with redis://");
   if (url.has_query() || url.has_fragment()) return wrong("must not have a query or a fragment");
