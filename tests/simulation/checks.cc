@@ -43,11 +43,12 @@ class Checker {
     acknowledged_jobs();
     for (const auto& [id, job] : tables_.jobs) {
       final_once(job.row);
-      const PlannedJob* plan = plan_of(job.row);
-      if (plan == nullptr) {
+      const OrderedJob* ordered = order_of(job.row);
+      if (ordered == nullptr) {
         park_.find(name_of(id) + " was ordered by nobody");
       } else {
-        outcome(job.row, *plan);
+        outcome(job.row, *ordered);
+        wish(job.row, *ordered);
       }
     }
     ledgers();
@@ -74,11 +75,24 @@ class Checker {
     }
   }
 
-  const PlannedJob* plan_of(const ports::JobRow& job) const {
+  const OrderedJob* order_of(const ports::JobRow& job) const {
     for (const OrderedJob& ordered : workload_.jobs()) {
-      if (ordered.plan.workflow == job.workflow) return &ordered.plan;
+      if (ordered.plan.workflow == job.workflow) return &ordered;
     }
     return nullptr;
+  }
+
+  // A cancel that was answered with 204 stands in the row and, once, in the events.
+  void wish(const ports::JobRow& job, const OrderedJob& ordered) {
+    int events = 0;
+    for (const ports::JobEvent* event : events_of_[job.id]) {
+      if (event->type == ports::event_type::kCancelRequested) ++events;
+    }
+    if (events > 1) park_.find(name_of(job.id) + " says more than once that its end was wished");
+    if ((events == 1) != job.cancel_requested_at.has_value()) {
+      park_.find(name_of(job.id) + ": the wish in its row and in its events disagree");
+    }
+    if (job.cancel_requested_at && !ordered.cancel_asked) park_.find(name_of(job.id) + " has a wish of nobody");
   }
 
   // G3. Exactly one final event, numbers without a hole, state and event agree.
@@ -110,13 +124,17 @@ class Checker {
     if (job.status == JobStatus::kCompleted && !started) park_.find(name_of(job.id) + " completed without a start");
   }
 
-  void outcome(const ports::JobRow& job, const PlannedJob& plan) {
+  void outcome(const ports::JobRow& job, const OrderedJob& ordered) {
+    const PlannedJob& plan = ordered.plan;
     if (!domain::is_final(job.status)) return;
     if (job.status == JobStatus::kCompleted) {
       if (plan.kind != PlannedJob::Kind::kGood) park_.find(name_of(job.id) + " completed though its workflow cannot");
       return right_picture(job, plan);
     }
-    if (job.status == JobStatus::kCancelled) return park_.find(name_of(job.id) + " was cancelled by nobody");
+    if (job.status == JobStatus::kCancelled) {
+      if (!job.cancel_requested_at) park_.find(name_of(job.id) + " was cancelled by nobody");
+      return;
+    }
     const std::string error = job.error ? job.error->code : "none";
     if (plan.kind == PlannedJob::Kind::kFailing && error == code::kNodeError) return blame(job, plan);
     if (plan.kind == PlannedJob::Kind::kRefused && error == code::kValidationFailed) return blame(job, plan);
@@ -215,6 +233,9 @@ class Checker {
   }
 
   void nothing_left() {
+    for (const auto& comfy : park_.comfies()) {
+      if (!comfy->idle()) park_.find(comfy->name() + " still has prompts when every job is final");
+    }
     for (const auto& [slot, execution] : tables_.slots) {
       if (execution)
         park_.find("a slot of instance " + to_string(slot.first) + " is still held by " + name_of(*execution));

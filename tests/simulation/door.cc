@@ -18,6 +18,7 @@ constexpr absl::Duration kClientTimeout = absl::Seconds(10);
 absl::Status status_of(const gateway::Problem& problem) {
   const std::string text = problem.code + ": " + problem.detail;
   if (problem.http_status() == 503) return absl::UnavailableError(text);
+  if (problem.http_status() == 409) return absl::FailedPreconditionError(text);
   return absl::InvalidArgumentError(text);
 }
 
@@ -37,6 +38,24 @@ base::Task<absl::Status> handle_submit(gateway::Gateway& gateway, std::string bo
     answer(submitted->id);
   } else {
     answer(status_of(submitted.problem()));
+  }
+  co_return absl::OkStatus();
+}
+
+base::Task<absl::Status> handle_cancel(gateway::Gateway& gateway, base::JobId job,
+                                       std::function<void(JobAnswer)> answer) {
+  std::string token = Park::kToken;
+  auto user = co_await gateway.authenticate(std::move(token));
+  if (!user.ok()) {
+    answer(status_of(user.problem()));
+    co_return absl::OkStatus();
+  }
+  gateway::JobRef ref(job);
+  auto outcome = co_await gateway.cancel(*std::move(user), std::move(ref));
+  if (outcome.ok()) {
+    answer(job);
+  } else {
+    answer(status_of(outcome.problem()));
   }
   co_return absl::OkStatus();
 }
@@ -68,10 +87,8 @@ class Session final : public base::Stream<gateway::FeedMessage> {
 
 }  // namespace
 
-base::Task<absl::StatusOr<base::JobId>> Door::submit(PlannedJob job) {
-  const std::string body = R"({"job_type":"image_generation","priority":)" + std::to_string(job.priority) +
-                           R"(,"parameters":{"workflow":)" + job.workflow + "}}";
-  auto start = [this, body, key = job.idempotency_key](sim::Reply<JobAnswer> reply) {
+base::Task<absl::StatusOr<base::JobId>> Door::request(Handler handler) {
+  auto start = [this, handler](sim::Reply<JobAnswer> reply) {
     sim::SimNetwork& network = park_.network();
     sim::Process* server = park_.process(Role::kGateway);
     sim::World& world = park_.world();
@@ -84,22 +101,39 @@ base::Task<absl::StatusOr<base::JobId>> Door::submit(PlannedJob job) {
       return;
     }
     const bool unheard = network.random().chance(network.weather().unheard);
-    world.after(network.latency(), [this, server, body, key, answer, unheard] {
+    world.after(network.latency(), [this, server, handler, answer, unheard] {
       if (!server->alive()) {
         answer(absl::UnavailableError("connection refused"));
         return;
       }
       server->at_death([answer] { answer(absl::UnavailableError("connection reset")); });
-      server->deliver([this, server, body, key, answer, unheard] {
+      server->deliver([this, server, handler, answer, unheard] {
         auto heard = [answer, unheard](JobAnswer job_answer) {
           answer(unheard ? JobAnswer(absl::UnavailableError("answer lost")) : std::move(job_answer));
         };
-        server->spawn(handle_submit(*park_.gateway(), body, key, std::move(heard)));
+        server->spawn(handler(*park_.gateway(), std::move(heard)));
       });
     });
   };
   const absl::Time deadline = client_.clock().now() + kClientTimeout;
   co_return co_await sim::exchange<JobAnswer>(client_, deadline, std::move(start));
+}
+
+base::Task<absl::StatusOr<base::JobId>> Door::submit(PlannedJob job) {
+  const std::string body = R"({"job_type":"image_generation","priority":)" + std::to_string(job.priority) +
+                           R"(,"parameters":{"workflow":)" + job.workflow + "}}";
+  Handler handler = [body, key = job.idempotency_key](gateway::Gateway& gateway, Answered answer) {
+    return handle_submit(gateway, body, key, std::move(answer));
+  };
+  co_return co_await request(std::move(handler));
+}
+
+base::Task<absl::Status> Door::cancel(base::JobId job) {
+  Handler handler = [job](gateway::Gateway& gateway, Answered answer) {
+    return handle_cancel(gateway, job, std::move(answer));
+  };
+  auto done = co_await request(std::move(handler));
+  co_return done.status();
 }
 
 base::StreamPtr<gateway::FeedMessage> Door::watch(std::string since) {

@@ -2,6 +2,7 @@
 // streams cross the simulated network to whichever gateway process lives now.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -26,6 +27,7 @@ struct PlannedJob {
   std::string bad_node;                // kFailing, kRefused: the node to blame
   int priority = 0;
   std::string idempotency_key;
+  std::optional<absl::Duration> cancel_after;  // after the acknowledgement
 };
 
 class Door {
@@ -34,10 +36,17 @@ class Door {
 
   // POST /api/v1/jobs. UNAVAILABLE (503, a reset), DEADLINE_EXCEEDED: it may have happened.
   base::Task<absl::StatusOr<base::JobId>> submit(PlannedJob job);
+  // POST /api/v1/jobs/:id/cancel. OK = 204, the wish is durable; FAILED_PRECONDITION = 409, it has ended.
+  base::Task<absl::Status> cancel(base::JobId job);
   // /api/v1/ws: everything after the position; "" = from now on, with a snapshot.
   base::StreamPtr<gateway::FeedMessage> watch(std::string since);
 
  private:
+  using Answered = std::function<void(absl::StatusOr<base::JobId>)>;
+  using Handler = std::function<base::Task<absl::Status>(gateway::Gateway&, Answered)>;
+  // One HTTP request to the gateway that lives now.
+  base::Task<absl::StatusOr<base::JobId>> request(Handler handler);
+
   sim::Process& client_;
   Park& park_;
 };

@@ -22,10 +22,11 @@ void print_failure(const Result& result, std::size_t lines) {
 
 void print_one(const Result& result) {
   std::printf(
-      "seed %llu: %d jobs (%d completed, %d failed), %d faults, %d reconnects, %.0f simulated seconds, %llu steps, "
+      "seed %llu: %d jobs (%d completed, %d failed, %d cancelled), %d faults, %d reconnects, %.0f simulated seconds, "
+      "%llu steps, "
       "trace hash %016llx\n",
-      static_cast<unsigned long long>(result.seed), result.jobs, result.completed, result.failed, result.faults,
-      result.reconnects, result.simulated_seconds, static_cast<unsigned long long>(result.steps),
+      static_cast<unsigned long long>(result.seed), result.jobs, result.completed, result.failed, result.cancelled,
+      result.faults, result.reconnects, result.simulated_seconds, static_cast<unsigned long long>(result.steps),
       static_cast<unsigned long long>(result.trace_hash));
 }
 

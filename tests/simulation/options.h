@@ -32,6 +32,7 @@ struct Result {
   int jobs = 0;
   int completed = 0;
   int failed = 0;
+  int cancelled = 0;
   int faults = 0;
   int reconnects = 0;                 // of watchers
   std::vector<std::string> findings;  // empty = every promise was kept

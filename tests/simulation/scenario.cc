@@ -85,6 +85,7 @@ class Run {
       ++result.jobs;
       if (job.row.status == ports::JobStatus::kCompleted) ++result.completed;
       if (job.row.status == ports::JobStatus::kFailed) ++result.failed;
+      if (job.row.status == ports::JobStatus::kCancelled) ++result.cancelled;
     }
     result.faults = faults_.happened();
     for (const Watcher& watcher : workload_.watchers()) result.reconnects += watcher.reconnects;

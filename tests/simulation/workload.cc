@@ -46,6 +46,7 @@ PlannedJob plan_job(base::Random& random, int n) {
   job.priority = static_cast<int>(random.below(3)) - 1;
   // Without a key an order whose answer is lost cannot be repeated, and may be no job at all.
   if (n <= kLeastJobs || random.chance(0.3)) job.idempotency_key = "order-" + std::to_string(n);
+  if (random.chance(0.12)) job.cancel_after = random.jitter(random.chance(0.5) ? absl::Seconds(1) : absl::Seconds(10));
   return job;
 }
 
@@ -67,7 +68,10 @@ std::vector<PlannedJob> plan_jobs(base::Random& random) {
 
 Workload::Workload(Park& park, std::vector<PlannedJob> plan, int watchers)
     : park_(park), process_(park.world().start("workload")), door_(process_, park) {
-  for (PlannedJob& job : plan) jobs_.push_back({std::move(job), std::nullopt, 0, false});
+  for (PlannedJob& job : plan) {
+    jobs_.emplace_back();
+    jobs_.back().plan = std::move(job);
+  }
   watchers_.resize(static_cast<std::size_t>(watchers));
   for (int n = 0; n < watchers; ++n) watchers_[static_cast<std::size_t>(n)].n = n + 1;
 }
@@ -94,7 +98,8 @@ base::Task<absl::Status> Workload::submit_one(OrderedJob* job) {
     if (id.ok()) {
       job->id = *id;
       process_.journal().info("acknowledged", {{base::key::kJob, *id}, {"order", job->plan.n}});
-      co_return absl::OkStatus();
+      if (!job->plan.cancel_after) co_return absl::OkStatus();
+      co_return co_await cancel_one(job);
     }
     const bool in_doubt = absl::IsUnavailable(id.status()) || absl::IsDeadlineExceeded(id.status());
     if (!in_doubt) {
@@ -104,6 +109,26 @@ base::Task<absl::Status> Workload::submit_one(OrderedJob* job) {
     }
     if (job->plan.idempotency_key.empty()) {
       job->given_up = true;  // to repeat it could make two jobs
+      co_return absl::OkStatus();
+    }
+    const absl::Duration pause = absl::Milliseconds(200) + process_.random().jitter(absl::Seconds(2));
+    CO_RETURN_IF_ERROR(co_await process_.clock().sleep_for(pause));
+  }
+}
+
+// Until it is answered: a wish may be repeated.
+base::Task<absl::Status> Workload::cancel_one(OrderedJob* job) {
+  CO_RETURN_IF_ERROR(co_await process_.clock().sleep_for(*job->plan.cancel_after));
+  for (;;) {
+    job->cancel_asked = true;
+    const absl::Status status = co_await door_.cancel(*job->id);
+    process_.journal().info("cancel_answered", {{base::key::kJob, *job->id}, {base::key::kReason, status.ToString()}});
+    const bool in_doubt = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+    if (!in_doubt) {
+      job->cancel_answered = true;
+      if (!status.ok() && !absl::IsFailedPrecondition(status)) {
+        park_.find("cancel of job " + to_string(*job->id) + " was refused: " + status.ToString());
+      }
       co_return absl::OkStatus();
     }
     const absl::Duration pause = absl::Milliseconds(200) + process_.random().jitter(absl::Seconds(2));

@@ -19,7 +19,9 @@ struct OrderedJob {
   PlannedJob plan;
   std::optional<base::JobId> id;  // acknowledged
   int attempts = 0;
-  bool given_up = false;  // never acknowledged (it had no key to repeat it with)
+  bool given_up = false;      // never acknowledged (it had no key to repeat it with)
+  bool cancel_asked = false;  // a cancel was sent, whatever came of it
+  bool cancel_answered = false;
 };
 
 // What one subscriber has been told, over all its connections.
@@ -58,6 +60,7 @@ class Workload {
 
  private:
   base::Task<absl::Status> submit_one(OrderedJob* job);
+  base::Task<absl::Status> cancel_one(OrderedJob* job);
   base::Task<absl::Status> watch(Watcher* watcher);
   void hear(Watcher& watcher, const gateway::FeedMessage& message);
   void hear_event(Watcher& watcher, const gateway::FeedMessage& message);
