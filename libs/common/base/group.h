@@ -20,7 +20,7 @@ class Group {
   explicit Group(Strand& strand);
   Group(const Group&) = delete;
   Group& operator=(const Group&) = delete;
-  // Legal at any time; children that still run are cancelled and end by themselves.
+  // Legal at any time. Cancels nobody: it also runs when a process dies, where no code of the children may run.
   ~Group();
 
   // Starts a child. An error it returns (other than CANCELLED after cancel()) cancels all the others.
