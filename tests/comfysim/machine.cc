@@ -16,6 +16,7 @@ json::object status_data(std::size_t remaining) {
 Machine::Machine(Options o, Sockets& s)
     : options(std::move(o)),
       generation(*options.generation),
+      nodes(shared_node_defs(generation)),
       sockets(s),
       files(options.dir),
       ledger(options.dir / "ledger.jsonl"),

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "tests/comfysim/generation.h"
 #include "tests/comfysim/ledger.h"
 #include "tests/comfysim/messages.h"
+#include "tests/comfysim/node_defs.h"
 #include "tests/comfysim/prompt_queue.h"
 #include "tests/comfysim/run_control.h"
 
@@ -49,6 +51,7 @@ struct Machine {
 
   const Options options;
   const Generation& generation;
+  const std::shared_ptr<const NodeDefs> nodes;
   Sockets& sockets;
   Files files;
   Ledger ledger;

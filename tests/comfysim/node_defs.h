@@ -2,18 +2,21 @@
 #ifndef RENDERYARD_TESTS_COMFYSIM_NODE_DEFS_H_
 #define RENDERYARD_TESTS_COMFYSIM_NODE_DEFS_H_
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "tests/comfysim/generation.h"
 #include "tests/comfysim/pyjson.h"
 
 namespace comfysim {
 
-// Immutable after construction, so usable from any thread.
+// The texts stand in definitions/: one file of core nodes per release, in the form of GET /object_info, and the test
+// nodes, which are the same for all. Immutable after construction, so usable from any thread.
 class NodeDefs {
  public:
-  NodeDefs();
+  explicit NodeDefs(const Generation& generation);
 
   // Definition of one class; nullptr when it is not known.
   const json::object* find(std::string_view class_type) const;
@@ -30,7 +33,8 @@ class NodeDefs {
   json::object all_;
 };
 
-const NodeDefs& node_defs();
+// One object for all servers of a generation in this process, however many there are. Thread-safe.
+std::shared_ptr<const NodeDefs> shared_node_defs(const Generation& generation);
 
 }  // namespace comfysim
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -15,28 +16,11 @@ constexpr int kPreviewSize = 512;   // previews are scaled to it, up too
 constexpr int kPreviewDetail = 96;  // ... after having been painted at this size
 constexpr int kStandInSize = 512;
 
-PicturePtr share(Picture picture) {
-  return std::make_shared<const Picture>(std::move(picture));
-}
-
 template <class F>
 Batch map_batch(const Batch& images, F&& change) {
   Batch out;
   for (const PicturePtr& image : images) out.push_back(share(change(*image)));
   return out;
-}
-
-NodeOutput images_out(Batch images) {
-  NodeOutput out;
-  out.values.emplace_back(std::move(images));
-  return out;
-}
-
-// Scales to the preview size, keeping the aspect.
-Picture to_preview(const Picture& picture) {
-  const int longest = std::max(picture.width, picture.height);
-  return scale(picture, std::max(1, picture.width * kPreviewSize / longest),
-               std::max(1, picture.height * kPreviewSize / longest));
 }
 
 NodeOutput empty_image(const NodeInputs& in, NodeHost&) {
@@ -168,48 +152,8 @@ NodeOutput vae_decode(const NodeInputs& in, NodeHost&) {
   return images_out(std::move(images));
 }
 
-// SimSlow and BridgeSlow: sleeps in `steps` parts and reports progress after each.
-NodeOutput slow(const NodeInputs& in, NodeHost& host) {
-  const std::int64_t steps = in.integer("steps");
-  const std::string kind = in.has("preview") ? in.text("preview") : "none";
-  const Batch images = in.has("image") ? in.linked<Batch>("image") : Batch{share(Picture(8, 8))};
-  for (std::int64_t step = 1; step <= steps; ++step) {
-    host.sleep(in.number("seconds") / static_cast<double>(steps));
-    std::optional<Preview> preview;
-    if (kind != "none") preview = Preview{to_preview(*images.at(0)), kind == "PNG"};
-    host.progress(step, steps, preview);
-  }
-  return images_out(images);
-}
-
-NodeOutput fail(const NodeInputs& in, NodeHost&) {
-  throw NodeError("ValueError", in.text("message"));
-}
-
-// Sleeps without looking at interrupts.
-NodeOutput deaf(const NodeInputs& in, NodeHost& host) {
-  host.sleep(in.number("seconds"));
-  return images_out(in.linked<Batch>("image"));
-}
-
-NodeOutput deaf_out(const NodeInputs& in, NodeHost& host) {
-  host.sleep(in.number("seconds"));
-  NodeOutput out;
-  out.ui = json::object{{"text", json::array{"done"}}};
-  return out;
-}
-
-NodeOutput show_text(const NodeInputs& in, NodeHost& host) {
-  host.send_text("progress text: " + in.text("text"));
-  NodeOutput out;
-  out.ui = json::object{{"text", json::array{json::string(in.text("text"))}}};
-  return out;
-}
-
-using NodeFunction = NodeOutput (*)(const NodeInputs&, NodeHost&);
-
-const std::map<std::string, NodeFunction>& functions() {
-  static const std::map<std::string, NodeFunction> kFunctions = {
+const NodeFunctions& core_node_functions() {
+  static const NodeFunctions kFunctions = {
       {"EmptyImage", empty_image},
       {"ImageInvert", image_invert},
       {"ImageScale", image_scale},
@@ -221,48 +165,35 @@ const std::map<std::string, NodeFunction>& functions() {
       {"EmptyLatentImage", empty_latent},
       {"KSampler", k_sampler},
       {"VAEDecode", vae_decode},
-      {"SimSlow", slow},
-      {"BridgeSlow", slow},
-      {"BridgeFail", fail},
-      {"BridgeDeaf", deaf},
-      {"BridgeDeafOut", deaf_out},
-      {"BridgeText", show_text},
   };
   return kFunctions;
 }
 
 }  // namespace
 
-const json::value& NodeInputs::constant(const std::string& name) const {
-  const auto found = inputs_.find(name);
-  const json::value* value = found == inputs_.end() ? nullptr : std::get_if<json::value>(&found->second);
-  if (value == nullptr) throw NodeError("KeyError", "'" + name + "'");
-  return *value;
+PicturePtr share(Picture picture) {
+  return std::make_shared<const Picture>(std::move(picture));
 }
 
-std::int64_t NodeInputs::integer(const std::string& name) const {
-  const json::value& value = constant(name);
-  if (!value.is_int64()) throw NodeError("TypeError", name + " must be an integer");
-  return value.get_int64();
+NodeOutput images_out(Batch images) {
+  NodeOutput out;
+  out.values.emplace_back(std::move(images));
+  return out;
 }
 
-std::uint64_t NodeInputs::seed(const std::string& name) const {
-  const json::value& value = constant(name);
-  return value.is_uint64() ? value.get_uint64() : static_cast<std::uint64_t>(integer(name));
+Picture to_preview(const Picture& picture) {
+  const int longest = std::max(picture.width, picture.height);
+  return scale(picture, std::max(1, picture.width * kPreviewSize / longest),
+               std::max(1, picture.height * kPreviewSize / longest));
 }
 
-double NodeInputs::number(const std::string& name) const {
-  const json::value& value = constant(name);
-  if (!value.is_number()) throw NodeError("TypeError", name + " must be a number");
-  return value.to_number<double>();
-}
-
-std::string NodeInputs::text(const std::string& name) const {
-  return python_str(constant(name));
-}
-
-NodeOutput run_node(const std::string& class_type, const NodeInputs& inputs, NodeHost& host) {
-  return functions().at(class_type)(inputs, host);
+NodeFunction node_function(std::string_view class_type) {
+  if (const auto core = core_node_functions().find(class_type); core != core_node_functions().end()) {
+    return core->second;
+  }
+  const auto test = test_node_functions().find(class_type);
+  if (test == test_node_functions().end()) throw std::out_of_range("no node " + std::string(class_type));
+  return test->second;
 }
 
 }  // namespace comfysim

@@ -3,23 +3,22 @@
 #include <utility>
 
 #include "tests/comfysim/digest.h"
-#include "tests/comfysim/node_defs.h"
 
 namespace comfysim {
 
-void OutputCache::begin(const json::object& prompt, const Files& files) {
+void OutputCache::begin(const json::object& prompt, const NodeDefs& nodes, const Files& files) {
   signatures_.clear();
   std::map<std::string, NodeOutputPtr> kept;
   for (const auto& [key, node] : prompt) {
     std::set<std::string> open;
-    const std::string& signature = sign(prompt, std::string(key), files, open);
+    const std::string& signature = sign(prompt, std::string(key), nodes, files, open);
     if (const auto found = outputs_.find(signature); found != outputs_.end()) kept.insert(*found);
   }
   outputs_ = std::move(kept);
 }
 
-const std::string& OutputCache::sign(const json::object& prompt, const std::string& id, const Files& files,
-                                     std::set<std::string>& open) {
+const std::string& OutputCache::sign(const json::object& prompt, const std::string& id, const NodeDefs& nodes,
+                                     const Files& files, std::set<std::string>& open) {
   if (const auto known = signatures_.find(id); known != signatures_.end()) return known->second;
   const json::value* node = prompt.if_contains(id);
   const json::value* inputs = node == nullptr ? nullptr : member(*node, "inputs");
@@ -33,7 +32,7 @@ const std::string& OutputCache::sign(const json::object& prompt, const std::stri
     const json::array* link = value.if_array();
     if (link != nullptr && link->size() == 2 && link->at(0).is_string()) {
       parts[std::string(name)] =
-          sign(prompt, std::string(link->at(0).get_string()), files, open) + "/" + json::serialize(link->at(1));
+          sign(prompt, std::string(link->at(0).get_string()), nodes, files, open) + "/" + json::serialize(link->at(1));
     } else {
       parts[std::string(name)] = json::serialize(value);
     }
@@ -43,8 +42,8 @@ const std::string& OutputCache::sign(const json::object& prompt, const std::stri
     const auto bytes = image == nullptr ? std::nullopt : read_file(files.annotated(python_str(*image), "input"));
     parts["file"] = bytes ? sha256_hex(*bytes) : "none";
   }
-  if (member(node_defs().find(class_type)->at("input"), "hidden") != nullptr &&
-      member(node_defs().find(class_type)->at("input").at("hidden"), "unique_id") != nullptr) {
+  if (member(nodes.find(class_type)->at("input"), "hidden") != nullptr &&
+      member(nodes.find(class_type)->at("input").at("hidden"), "unique_id") != nullptr) {
     parts["unique_id"] = id;
   }
   std::string all = class_type;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tests/comfysim/files.h"
+#include "tests/comfysim/node_defs.h"
 #include "tests/comfysim/values.h"
 
 namespace comfysim {
@@ -19,7 +20,7 @@ using NodeOutputPtr = std::shared_ptr<const NodeOutput>;
 class OutputCache {
  public:
   // Computes the signatures of `prompt` and drops all that it does not use.
-  void begin(const json::object& prompt, const Files& files);
+  void begin(const json::object& prompt, const NodeDefs& nodes, const Files& files);
 
   // The result of a node of the present prompt; nullptr when it must run.
   NodeOutputPtr find(const std::string& node_id) const;
@@ -27,7 +28,7 @@ class OutputCache {
   void clear() { outputs_.clear(); }
 
  private:
-  const std::string& sign(const json::object& prompt, const std::string& id, const Files& files,
+  const std::string& sign(const json::object& prompt, const std::string& id, const NodeDefs& nodes, const Files& files,
                           std::set<std::string>& open);
 
   std::map<std::string, std::string> signatures_;  // node id -> signature

@@ -19,11 +19,11 @@ HttpResponse Routes::get_root(HttpRequest&, const std::string&) {
 }
 
 HttpResponse Routes::get_object_info(HttpRequest&, const std::string&) {
-  return json_response(node_defs().describe(machine_.files.inputs()));
+  return json_response(machine_.nodes->describe(machine_.files.inputs()));
 }
 
 HttpResponse Routes::get_object_info_of(HttpRequest&, const std::string& id) {
-  const json::object all = node_defs().describe(machine_.files.inputs());
+  const json::object all = machine_.nodes->describe(machine_.files.inputs());
   json::object out;
   if (const json::value* found = all.if_contains(id)) out[id] = *found;
   return json_response(out);
@@ -67,7 +67,7 @@ HttpResponse Routes::get_models(HttpRequest&, const std::string&) {
 }
 
 HttpResponse Routes::get_models_of(HttpRequest&, const std::string& id) {
-  if (id == "checkpoints") return json_response(node_defs().checkpoints());
+  if (id == "checkpoints") return json_response(machine_.nodes->checkpoints());
   for (const char* folder : {"configs", "loras", "vae", "text_encoders"}) {
     if (id == folder) return json_response(json::array());
   }

@@ -90,13 +90,13 @@ std::optional<json::object> Run::execute() {
 
 void Run::run_all() {
   add_message("execution_start", {{"prompt_id", item_->prompt_id}}, false);
-  cache_.begin(item_->prompt, machine_.files);
+  cache_.begin(item_->prompt, *machine_.nodes, machine_.files);
   json::array cached;
   for (const auto& [id, node] : item_->prompt) {
     if (cache_.find(std::string(id)) != nullptr) cached.emplace_back(id);
   }
   add_message("execution_cached", {{"nodes", std::move(cached)}, {"prompt_id", item_->prompt_id}}, false);
-  Schedule schedule(item_->prompt, item_->outputs,
+  Schedule schedule(*machine_.nodes, item_->prompt, item_->outputs,
                     [this](const std::string& id) { return cache_.find(id) != nullptr; });
   while (const std::optional<std::string> id = schedule.next()) {
     if (const NodeOutputPtr known = cache_.find(*id)) {
@@ -134,7 +134,7 @@ void Run::run_node_of(const std::string& id) {
   check_alive();
   check_interrupt();
   inputs_ = gather_inputs(id);
-  auto output = std::make_shared<const NodeOutput>(run_node(class_of(id), inputs_, *this));
+  auto output = std::make_shared<const NodeOutput>(node_function(class_of(id))(inputs_, *this));
   check_alive();
   keep_ui(id, *output);
   if (output->ui) {

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "tests/comfysim/node_defs.h"
-
 namespace comfysim {
 namespace {
 
@@ -17,8 +15,9 @@ std::string linked_node(const json::value& value) {
 
 }  // namespace
 
-Schedule::Schedule(const json::object& prompt, const json::array& outputs,
-                   const std::function<bool(const std::string&)>& cached) {
+Schedule::Schedule(const NodeDefs& nodes, const json::object& prompt, const json::array& outputs,
+                   const std::function<bool(const std::string&)>& cached)
+    : nodes_(nodes) {
   for (const json::value& output : outputs) add(prompt, std::string(output.as_string()), cached);
 }
 
@@ -32,7 +31,7 @@ void Schedule::add(const json::object& prompt, const std::string& output,
     if (find(id) != nullptr) continue;
     const json::value& node = prompt.at(id);
     const json::string& class_type = node.at("class_type").as_string();
-    pending_.push_back(Pending{id, node_defs().is_output({class_type.data(), class_type.size()}), 0, {}});
+    pending_.push_back(Pending{id, nodes_.is_output({class_type.data(), class_type.size()}), 0, {}});
     if (cached(id)) continue;
     for (const auto& [name, value] : node.at("inputs").as_object()) {
       const std::string from = linked_node(value);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/comfysim/node_defs.h"
 #include "tests/comfysim/pyjson.h"
 
 namespace comfysim {
@@ -17,7 +18,7 @@ namespace comfysim {
 class Schedule {
  public:
   // `cached` tells whether a node need not run; cached output nodes are visited all the same.
-  Schedule(const json::object& prompt, const json::array& outputs,
+  Schedule(const NodeDefs& nodes, const json::object& prompt, const json::array& outputs,
            const std::function<bool(const std::string&)>& cached);
 
   // The next node that is ready; nullopt when all are done.
@@ -38,6 +39,7 @@ class Schedule {
   const Pending* find(const std::string& id) const;
   bool leads_to_output(const Pending& node, int distance) const;
 
+  const NodeDefs& nodes_;
   std::vector<Pending> pending_;
 };
 

@@ -23,8 +23,8 @@ json::string_view to_view(std::string_view text) {
 
 class Validator {
  public:
-  Validator(json::object& prompt, const Files& files, const Generation& generation)
-      : prompt_(prompt), files_(files), generation_(generation) {}
+  Validator(json::object& prompt, const Files& files, const Generation& generation, const NodeDefs& nodes)
+      : prompt_(prompt), files_(files), generation_(generation), nodes_(nodes) {}
 
   NodeResult check_output(const std::string& id);
   const std::map<std::string, NodeResult>& results() const { return results_; }
@@ -46,6 +46,7 @@ class Validator {
   json::object& prompt_;
   const Files& files_;
   const Generation& generation_;
+  const NodeDefs& nodes_;
   std::map<std::string, NodeResult> results_;
   std::vector<std::string> order_;
   std::vector<std::string> path_;
@@ -96,7 +97,7 @@ bool Validator::check(const std::string& id) {
   if (const json::value* inputs = node.if_contains("inputs"); inputs == nullptr || !inputs->is_object()) {
     throw PythonError("KeyError", "'inputs'");
   }
-  const json::object& definition = *node_defs().find(class_of(json::value(id)));
+  const json::object& definition = *nodes_.find(class_of(json::value(id)));
   NodeResult result;
   for (const char* category : {"required", "optional"}) {
     const json::value* specs = member(definition.at("input"), category);
@@ -159,7 +160,7 @@ void Validator::check_link(const std::string&, const std::string& name, const js
     return;
   }
   const std::string source = class_of(link[0]);
-  const json::array& outputs = node_defs().find(source)->at("output").as_array();
+  const json::array& outputs = nodes_.find(source)->at("output").as_array();
   if (!link[1].is_int64()) throw PythonError("TypeError", "list indices must be integers or slices");
   const std::int64_t slot = link[1].get_int64();
   if (slot < 0 || static_cast<std::size_t>(slot) >= outputs.size()) {
@@ -248,12 +249,12 @@ void Validator::check_value(const std::string& id, const std::string& name, cons
 }
 
 // The error of a node whose class is missing; empty when all are known.
-json::object find_unknown_class(const json::object& prompt, const Generation& generation) {
+json::object find_unknown_class(const json::object& prompt, const Generation& generation, const NodeDefs& nodes) {
   for (const auto& [key, node] : prompt) {
     const std::string id(key);
     const json::value* class_type = member(node, "class_type");
     const bool known = class_type != nullptr && class_type->is_string() &&
-                       node_defs().find({class_type->get_string().data(), class_type->get_string().size()}) != nullptr;
+                       nodes.find({class_type->get_string().data(), class_type->get_string().size()}) != nullptr;
     if (known) continue;
     const json::value* meta = member(node, "_meta");
     const json::value* title = meta == nullptr ? nullptr : member(*meta, "title");
@@ -290,14 +291,14 @@ json::object make_error(std::string_view type, std::string_view message, std::st
 }
 
 Validation validate_prompt(json::object& prompt, const std::optional<json::array>& targets, const Files& files,
-                           const Generation& generation) {
+                           const Generation& generation, const NodeDefs& nodes) {
   Validation out;
-  out.error = find_unknown_class(prompt, generation);
+  out.error = find_unknown_class(prompt, generation, nodes);
   if (!out.error.empty()) return out;
   std::vector<std::string> outputs;
   for (const auto& [key, node] : prompt) {
     const json::string& class_type = node.at("class_type").as_string();
-    if (!node_defs().is_output({class_type.data(), class_type.size()})) continue;
+    if (!nodes.is_output({class_type.data(), class_type.size()})) continue;
     if (targets && std::find(targets->begin(), targets->end(), json::value(key)) == targets->end()) continue;
     outputs.emplace_back(key);
   }
@@ -305,7 +306,7 @@ Validation validate_prompt(json::object& prompt, const std::optional<json::array
     out.error = make_error("prompt_no_outputs", "Prompt has no outputs", "");
     return out;
   }
-  Validator validator(prompt, files, generation);
+  Validator validator(prompt, files, generation, nodes);
   std::string details;
   for (const std::string& output : outputs) {
     const NodeResult result = validator.check_output(output);
