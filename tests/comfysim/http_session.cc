@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -85,6 +87,7 @@ asio::awaitable<void> HttpSession::run() {
 }
 
 asio::awaitable<bool> HttpSession::serve_one() {
+  if (buffer_.size() == 0) buffer_.shrink_to_fit();  // a waiting connection holds no memory of the request before
   HeadParser head;
   head.body_limit(boost::none);
   head.header_limit(kLargestHeader);
@@ -103,9 +106,13 @@ asio::awaitable<bool> HttpSession::serve_one() {
     if (const std::optional<HttpResponse> refusal = routes_.check_origin(request)) {
       co_return co_await send(*refusal, false, false, version);
     }
+    // A coroutine of its own, so that an idle socket does not keep what parsed its request.
     upgraded_ = true;
-    const std::string sid = request.parameter("clientId").value_or("");
-    co_await serve_websocket(std::move(stream_), head.release(), sid, hub_, machine_);
+    const auto executor = stream_.get_executor();
+    asio::co_spawn(
+        executor,
+        serve_websocket(std::move(stream_), head.release(), request.parameter("clientId").value_or(""), hub_, machine_),
+        asio::detached);
     co_return false;
   }
 

@@ -13,7 +13,7 @@ json::object status_data(std::size_t remaining) {
 
 }  // namespace
 
-Machine::Machine(Options o, Sockets& s)
+Machine::Machine(Options o, Sockets& s, std::function<void()> wake_worker)
     : options(std::move(o)),
       generation(*options.generation),
       nodes(shared_node_defs(generation)),
@@ -21,7 +21,10 @@ Machine::Machine(Options o, Sockets& s)
       files(options.dir),
       ledger(options.dir / "ledger.jsonl"),
       faults(options.seed),
-      queue([this](std::size_t remaining) { sockets.send(std::nullopt, "status", status_data(remaining)); }) {
+      queue([this, wake = std::move(wake_worker)](std::size_t remaining) {
+        if (remaining > 0) wake();
+        sockets.send(std::nullopt, "status", status_data(remaining));
+      }) {
   ledger.write(
       "boot", nullptr, nullptr,
       {{"name", options.name}, {"pid", static_cast<std::int64_t>(::getpid())}, {"version", generation.version}});

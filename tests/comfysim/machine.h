@@ -42,7 +42,8 @@ class Sockets : public MessageSink {
 
 // Everything here is thread-safe.
 struct Machine {
-  Machine(Options o, Sockets& s);
+  // `wake_worker` is called when a prompt is waiting; any thread.
+  Machine(Options o, Sockets& s, std::function<void()> wake_worker);
 
   // Does a fault of kind drop, die, forget or deaf, after writing it down.
   void strike(const Fault& fault);

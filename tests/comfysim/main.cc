@@ -38,10 +38,14 @@ int main(int argc, char** argv) {
   std::string listen = "127.0.0.1:8188";
   std::string dir;
   std::string port_file;
+  std::size_t instances = 1;
   CLI::App app("comfysim: behaves as a ComfyUI server, for tests");
   app.add_option("--listen", listen, "address and port, port 0 for a free one")->capture_default_str();
   app.add_option("--dir", dir, "folder of all state: input/, output/, temp/, ledger.jsonl")->required();
-  app.add_option("--port-file", port_file, "file that gets the port once the server listens");
+  app.add_option("--port-file", port_file, "file that gets the port once the server listens, one line each");
+  app.add_option("--instances", instances, "so many servers, on consecutive ports, in DIR/1, DIR/2, ...")
+      ->check(CLI::Range(std::size_t{1}, comfysim::kMostInstances))
+      ->capture_default_str();
   app.add_option("--step-ms", options.step_ms, "time of one sampler step in ms, 0 for none")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -62,9 +66,14 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   try {
-    const comfysim::Server server(options);
-    if (!port_file.empty()) comfysim::write_file(port_file, std::to_string(server.port()) + "\n");
-    std::cout << "comfysim listening on http://" << options.host << ":" << server.port() << std::endl;
+    const comfysim::Server server(options, instances);
+    std::string ports;
+    for (const std::uint16_t port : server.ports()) ports += std::to_string(port) + "\n";
+    if (!port_file.empty()) comfysim::write_file(port_file, ports);
+    for (const std::uint16_t port : server.ports()) {
+      std::cout << "comfysim listening on http://" << options.host << ":" << port << "\n";
+    }
+    std::cout << std::flush;
     int received = 0;
     sigwait(&signals, &received);
     return 0;

@@ -1,29 +1,25 @@
 #include "tests/comfysim/server.h"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <chrono>
-#include <filesystem>
+#include <stdexcept>
+#include <string>
 #include <thread>
-#include <utility>
 
-#include "tests/comfysim/executor.h"
-#include "tests/comfysim/http_session.h"
-#include "tests/comfysim/hub.h"
-#include "tests/comfysim/routes.h"
+#include "tests/comfysim/descriptors.h"
+#include "tests/comfysim/instance.h"
 
 namespace comfysim {
 namespace {
 
-using asio::ip::tcp;
-
-Options with_folder(Options options) {
-  std::filesystem::create_directories(options.dir);
+// Options of instance number `n`, counted from 1, of `count`.
+Options options_of(Options options, std::size_t n, std::size_t count) {
+  if (count == 1) return options;
+  options.dir /= std::to_string(n);
+  options.name += "-" + std::to_string(n);
+  if (options.port == 0) return options;
+  const std::size_t port = options.port + n - 1;
+  if (port > UINT16_MAX) throw std::runtime_error("there is no port " + std::to_string(port) + " for an instance");
+  options.port = static_cast<std::uint16_t>(port);
   return options;
 }
 
@@ -31,59 +27,38 @@ Options with_folder(Options options) {
 
 class Server::Impl {
  public:
-  explicit Impl(Options options)
-      : hub_(io_),
-        machine_(with_folder(std::move(options)), hub_),
-        routes_(machine_),
-        executor_(machine_),
-        acceptor_(io_, tcp::endpoint(asio::ip::make_address(machine_.options.host), machine_.options.port)) {
-    asio::co_spawn(io_, accept_loop(), asio::detached);
-    asio::co_spawn(io_, hub_.publish_loop(), asio::detached);
-    io_thread_ = std::thread([this] { io_.run(); });
-    worker_ = std::thread([this] { executor_.run_forever(); });
+  Impl(const Options& options, std::size_t count) {
+    if (count < 1 || count > kMostInstances) throw std::invalid_argument("from 1 to 1000 instances");
+    ensure_descriptors(descriptors_for(count));
+    for (std::size_t n = 1; n <= count; ++n) {
+      instances_.push_back(std::make_unique<Instance>(io_, options_of(options, n, count)));
+    }
+    thread_ = std::thread([this] { io_.run(); });
   }
 
   ~Impl() {
-    machine_.queue.stop();
-    machine_.control.end_life();
-    worker_.join();
     io_.stop();
-    io_thread_.join();
+    if (thread_.joinable()) thread_.join();
   }
 
-  std::uint16_t port() const { return port_; }
+  std::vector<std::uint16_t> ports() const {
+    std::vector<std::uint16_t> out;
+    for (const auto& instance : instances_) out.push_back(instance->port());
+    return out;
+  }
 
  private:
-  asio::awaitable<void> accept_loop() {
-    for (;;) {
-      auto [error, socket] = co_await acceptor_.async_accept(asio::as_tuple(asio::use_awaitable));
-      if (!error) {
-        asio::co_spawn(io_, serve_http(std::move(socket), hub_, machine_, routes_), asio::detached);
-        continue;
-      }
-      // Out of descriptors: wait instead of spinning.
-      asio::steady_timer pause(io_, std::chrono::milliseconds(50));
-      co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
-    }
-  }
-
   asio::io_context io_{1};
-  Hub hub_;
-  Machine machine_;
-  Routes routes_;
-  Executor executor_;
-  tcp::acceptor acceptor_;
-  const std::uint16_t port_ = acceptor_.local_endpoint().port();
-  std::thread io_thread_;
-  std::thread worker_;
+  std::vector<std::unique_ptr<Instance>> instances_;
+  std::thread thread_;
 };
 
-Server::Server(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Server::Server(const Options& options, std::size_t instances) : impl_(std::make_unique<Impl>(options, instances)) {}
 
 Server::~Server() = default;
 
-std::uint16_t Server::port() const {
-  return impl_->port();
+std::vector<std::uint16_t> Server::ports() const {
+  return impl_->ports();
 }
 
 }  // namespace comfysim

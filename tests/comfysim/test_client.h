@@ -84,6 +84,7 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   std::uint16_t port() const { return port_; }
+  pid_t pid() const { return pid_; }
   void signal(int number) const;
   // Exit status; -1 when a signal ended it.
   int wait();

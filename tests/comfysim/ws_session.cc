@@ -145,6 +145,8 @@ asio::awaitable<void> WsSession::run(UpgradeRequest request) {
   const std::shared_ptr<WsSession> self = shared_from_this();
   websocket::permessage_deflate deflate;
   deflate.server_enable = true;
+  // The state of a connection that has negotiated it; the others have none.
+  deflate.memLevel = 1;
   ws_.set_option(deflate);
   ws_.set_option(websocket::stream_base::decorator(
       [](websocket::response_type& response) { response.set(beast::http::field::server, kServerName); }));
