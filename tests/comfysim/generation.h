@@ -9,7 +9,8 @@ namespace comfysim {
 // One row per release; the dates of the features are in comfyui-protocol.md section 0. Nothing else in comfysim asks
 // for a version.
 struct Generation {
-  std::string_view version;  // comfyui_version of /system_stats
+  std::string_view name;     // the file of its nodes is definitions/core-NAME.json
+  std::string_view version;  // comfyui_version of /system_stats; empty: has none
   bool features;             // GET /features, feature_flags message, binary type 4 (0.3.45)
   bool client_prompt_ids;    // prompt_id of the POST is used (0.3.45)
   bool uuid_prompt_ids;      // ... and must be a canonical UUID (0.25.0)
@@ -23,10 +24,19 @@ struct Generation {
   bool cross_site_refused;   // 403 on Sec-Fetch-Site: cross-site (0.19.0)
   bool dependency_cycle;     // error type dependency_cycle (0.20.0)
   bool atomic_cancel;        // POST /api/jobs/{id}/cancel and /api/jobs/cancel (0.26.0)
+  bool models_route;         // GET /models and /models/{folder} (missing in 2024-06-30)
+  bool input_order;          // input_order and python_module in /object_info (missing in 2024-06-30)
+  bool search_aliases;       // is_input_list, has_intermediate_output, search_aliases there (missing in 0.3.64)
 };
 
 // ComfyUI 0.33.0 of 2026-08-22.
 const Generation& generation_0_33_0();
+
+// ComfyUI 0.3.64 of 2025-10-12.
+const Generation& generation_0_3_64();
+
+// ComfyUI of 2024-06-30, which has no version number.
+const Generation& generation_2024_06_30();
 
 }  // namespace comfysim
 

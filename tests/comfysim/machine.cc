@@ -19,6 +19,8 @@ Machine::Machine(Options o, Sockets& s, std::function<void()> wake_worker)
       nodes(shared_node_defs(generation)),
       sockets(s),
       files(options.dir),
+      models(generation, options.models),
+      choices(models, files),
       ledger(options.dir / "ledger.jsonl"),
       faults(options.seed),
       queue([this, wake = std::move(wake_worker)](std::size_t remaining) {

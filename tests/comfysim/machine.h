@@ -9,11 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "tests/comfysim/choices.h"
 #include "tests/comfysim/faults.h"
 #include "tests/comfysim/files.h"
 #include "tests/comfysim/generation.h"
 #include "tests/comfysim/ledger.h"
 #include "tests/comfysim/messages.h"
+#include "tests/comfysim/models.h"
 #include "tests/comfysim/node_defs.h"
 #include "tests/comfysim/prompt_queue.h"
 #include "tests/comfysim/run_control.h"
@@ -22,14 +24,15 @@ namespace comfysim {
 
 struct Options {
   std::string host = "127.0.0.1";
-  std::uint16_t port = 0;         // 0: a free one
-  std::filesystem::path dir;      // state: input/, output/, temp/, ledger.jsonl
-  std::string name = "comfysim";  // shown in /system_stats and in the ledger
-  std::int64_t step_ms = 50;      // time of one KSampler step
-  std::uint64_t seed = 1;         // of the faults with a probability
-  bool previews = false;          // sampler previews for every prompt
-  double max_upload_mb = 100;     // larger bodies get 413
-  std::vector<std::string> argv;  // shown in /system_stats
+  std::uint16_t port = 0;           // 0: a free one
+  std::filesystem::path dir;        // state: input/, output/, temp/, ledger.jsonl
+  std::string name = "comfysim";    // shown in /system_stats and in the ledger
+  std::int64_t step_ms = 50;        // time of one KSampler step
+  std::uint64_t seed = 1;           // of the faults with a probability
+  bool previews = false;            // sampler previews for every prompt
+  double max_upload_mb = 100;       // larger bodies get 413
+  std::vector<std::string> argv;    // shown in /system_stats
+  std::vector<std::string> models;  // "FOLDER=FILE,FILE": what the server says it has there
   const Generation* generation = &generation_0_33_0();
 };
 
@@ -55,6 +58,8 @@ struct Machine {
   const std::shared_ptr<const NodeDefs> nodes;
   Sockets& sockets;
   Files files;
+  const Models models;
+  const Choices choices;
   Ledger ledger;
   Faults faults;
   RunControl control;

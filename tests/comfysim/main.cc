@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "of the faults that have a probability")->capture_default_str();
   app.add_flag("--previews", options.previews, "sampler previews also for prompts that do not ask");
   app.add_option("--max-upload-size", options.max_upload_mb, "largest request body in MB")->capture_default_str();
+  app.add_option("--models", options.models, "FOLDER=FILE,FILE: the models it says it has there; repeatable");
   CLI11_PARSE(app, argc, argv);
   if (!read_listen(listen, options)) {
     std::cerr << "--listen: must be ADDRESS:PORT\n";

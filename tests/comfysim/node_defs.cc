@@ -15,10 +15,23 @@ json::object read_definitions(const std::string& name) {
   return std::move(all->as_object());
 }
 
+// The description without the fields that came later.
+json::object of_generation(const json::object& newest, const Generation& generation) {
+  json::object out;
+  for (const auto& [field, value] : newest) {
+    const bool ordering = field == "input_order" || field == "python_module";
+    const bool latest = field == "is_input_list" || field == "has_intermediate_output" || field == "search_aliases";
+    if ((!ordering || generation.input_order) && (!latest || generation.search_aliases)) out[field] = value;
+  }
+  return out;
+}
+
 }  // namespace
 
-NodeDefs::NodeDefs(const Generation& generation) : all_(read_definitions("core-" + std::string(generation.version))) {
-  for (auto& [name, definition] : read_definitions("test-nodes")) all_[name] = std::move(definition);
+NodeDefs::NodeDefs(const Generation& generation) : all_(read_definitions("core-" + std::string(generation.name))) {
+  for (const auto& [name, definition] : read_definitions("test-nodes")) {
+    all_[name] = of_generation(definition.as_object(), generation);
+  }
 }
 
 const json::object* NodeDefs::find(std::string_view class_type) const {
@@ -31,23 +44,11 @@ bool NodeDefs::is_output(std::string_view class_type) const {
   return definition != nullptr && definition->at("output_node").as_bool();
 }
 
-json::object NodeDefs::describe(const std::vector<std::string>& inputs) const {
-  json::object out = all_;
-  json::array choices;
-  for (const std::string& name : inputs) choices.emplace_back(name);
-  out.at("LoadImage").at("input").at("required").at("image").at(0) = std::move(choices);
-  return out;
-}
-
-const json::array& NodeDefs::checkpoints() const {
-  return all_.at("CheckpointLoaderSimple").at("input").at("required").at("ckpt_name").at(0).as_array();
-}
-
 std::shared_ptr<const NodeDefs> shared_node_defs(const Generation& generation) {
   static std::mutex mutex;
   static std::map<std::string_view, std::weak_ptr<const NodeDefs>> known;
   const std::lock_guard lock(mutex);
-  std::weak_ptr<const NodeDefs>& place = known[generation.version];
+  std::weak_ptr<const NodeDefs>& place = known[generation.name];
   std::shared_ptr<const NodeDefs> out = place.lock();
   if (out == nullptr) place = out = std::make_shared<const NodeDefs>(generation);
   return out;

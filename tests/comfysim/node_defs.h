@@ -5,7 +5,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "tests/comfysim/generation.h"
 #include "tests/comfysim/pyjson.h"
@@ -13,7 +12,7 @@
 namespace comfysim {
 
 // The texts stand in definitions/: one file of core nodes per release, in the form of GET /object_info, and the test
-// nodes, which are the same for all. Immutable after construction, so usable from any thread.
+// nodes, whose form is fitted to the release here. Immutable after construction, so usable from any thread.
 class NodeDefs {
  public:
   explicit NodeDefs(const Generation& generation);
@@ -23,11 +22,8 @@ class NodeDefs {
 
   bool is_output(std::string_view class_type) const;
 
-  // All definitions, with `inputs` as the choices of LoadImage.
-  json::object describe(const std::vector<std::string>& inputs) const;
-
-  // Model files that CheckpointLoaderSimple offers.
-  const json::array& checkpoints() const;
+  // All definitions. A list of choices that depends on the server stands in them by its name, see Choices.
+  const json::object& all() const { return all_; }
 
  private:
   json::object all_;

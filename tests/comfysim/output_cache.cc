@@ -5,6 +5,17 @@
 #include "tests/comfysim/digest.h"
 
 namespace comfysim {
+namespace {
+
+// Whether the input names a file that was uploaded, so that the content of the file counts.
+bool takes_upload(const json::object& definition, const std::string& input) {
+  const json::value* required = member(definition.at("input"), "required");
+  const json::value* spec = required == nullptr ? nullptr : member(*required, input);
+  const json::array* config = spec == nullptr ? nullptr : spec->if_array();
+  return config != nullptr && config->size() > 1 && member(config->at(1), input + "_upload") != nullptr;
+}
+
+}  // namespace
 
 void OutputCache::begin(const json::object& prompt, const NodeDefs& nodes, const Files& files) {
   signatures_.clear();
@@ -37,9 +48,10 @@ const std::string& OutputCache::sign(const json::object& prompt, const std::stri
       parts[std::string(name)] = json::serialize(value);
     }
   }
-  if (class_type == "LoadImage") {
-    const json::value* image = member(*inputs, "image");
-    const auto bytes = image == nullptr ? std::nullopt : read_file(files.annotated(python_str(*image), "input"));
+  for (const char* name : {"image", "audio"}) {
+    if (!takes_upload(*nodes.find(class_type), name)) continue;
+    const json::value* file = member(*inputs, name);
+    const auto bytes = file == nullptr ? std::nullopt : read_file(files.annotated(python_str(*file), "input"));
     parts["file"] = bytes ? sha256_hex(*bytes) : "none";
   }
   if (member(nodes.find(class_type)->at("input"), "hidden") != nullptr &&

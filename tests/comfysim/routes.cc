@@ -50,8 +50,6 @@ std::vector<Routes::Route> Routes::table() const {
       {"GET", "/object_info", &Routes::get_object_info},
       {"GET", "/object_info/{}", &Routes::get_object_info_of},
       {"GET", "/system_stats", &Routes::get_system_stats},
-      {"GET", "/models", &Routes::get_models},
-      {"GET", "/models/{}", &Routes::get_models_of},
       {"GET", "/embeddings", &Routes::get_empty_list},
       {"GET", "/extensions", &Routes::get_empty_list},
       {"GET", "/view", &Routes::get_view},
@@ -61,6 +59,10 @@ std::vector<Routes::Route> Routes::table() const {
       {"POST", "/_sim/faults", &Routes::post_faults},
   };
   if (machine_.generation.features) out.push_back({"GET", "/features", &Routes::get_features});
+  if (machine_.generation.models_route) {
+    out.push_back({"GET", "/models", &Routes::get_models});
+    out.push_back({"GET", "/models/{}", &Routes::get_models_of});
+  }
   if (machine_.generation.jobs_api) {
     out.push_back({"GET", "/jobs", &Routes::get_jobs, true});
     out.push_back({"GET", "/jobs/{}", &Routes::get_job, true});

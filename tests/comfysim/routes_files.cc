@@ -10,6 +10,7 @@
 
 #include "tests/comfysim/files.h"
 #include "tests/comfysim/image.h"
+#include "tests/comfysim/media_type.h"
 #include "tests/comfysim/multipart.h"
 #include "tests/comfysim/routes.h"
 
@@ -17,16 +18,6 @@ namespace comfysim {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string mime_type(const fs::path& file) {
-  static const std::map<std::string, std::string> kTypes = {
-      {".png", "image/png"},         {".jpg", "image/jpeg"},  {".jpeg", "image/jpeg"}, {".webp", "image/webp"},
-      {".gif", "image/gif"},         {".txt", "text/plain"},  {".mp4", "video/mp4"},   {".webm", "video/webm"},
-      {".json", "application/json"}, {".flac", "audio/flac"}, {".mp3", "audio/mpeg"},  {".wav", "audio/x-wav"},
-  };
-  const auto found = kTypes.find(file.extension().string());
-  return found == kTypes.end() ? "application/octet-stream" : found->second;
-}
 
 // ETag and Last-Modified as aiohttp makes them: "mtime in ns, hex - size, hex".
 void add_validators(const fs::path& file, HttpResponse& response) {
@@ -98,7 +89,7 @@ HttpResponse Routes::get_view(HttpRequest& request, const std::string&) {
   std::optional<std::string> bytes = read_file(file);
   if (!bytes) return empty_response(404);
   HttpResponse out;
-  out.content_type = mime_type(file);
+  out.content_type = media_type(file.filename().string());
   out.body = std::move(*bytes);
   out.headers.emplace_back("Content-Disposition", "filename=\"" + file.filename().string() + "\"");
   if (convert(request, out)) return out;

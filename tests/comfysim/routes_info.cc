@@ -19,13 +19,12 @@ HttpResponse Routes::get_root(HttpRequest&, const std::string&) {
 }
 
 HttpResponse Routes::get_object_info(HttpRequest&, const std::string&) {
-  return json_response(machine_.nodes->describe(machine_.files.inputs()));
+  return json_response(machine_.choices.fill(machine_.nodes->all()));
 }
 
 HttpResponse Routes::get_object_info_of(HttpRequest&, const std::string& id) {
-  const json::object all = machine_.nodes->describe(machine_.files.inputs());
   json::object out;
-  if (const json::value* found = all.if_contains(id)) out[id] = *found;
+  if (const json::object* found = machine_.nodes->find(id)) out[id] = machine_.choices.fill(*found);
   return json_response(out);
 }
 
@@ -63,15 +62,17 @@ HttpResponse Routes::get_features(HttpRequest&, const std::string&) {
 }
 
 HttpResponse Routes::get_models(HttpRequest&, const std::string&) {
-  return json_response({"checkpoints", "configs", "loras", "vae", "text_encoders"});
+  json::array out;
+  for (const std::string& folder : machine_.models.folders()) out.emplace_back(folder);
+  return json_response(out);
 }
 
 HttpResponse Routes::get_models_of(HttpRequest&, const std::string& id) {
-  if (id == "checkpoints") return json_response(machine_.nodes->checkpoints());
-  for (const char* folder : {"configs", "loras", "vae", "text_encoders"}) {
-    if (id == folder) return json_response(json::array());
-  }
-  return empty_response(404);
+  const std::vector<std::string>* files = machine_.models.files(id);
+  if (files == nullptr) return empty_response(404);
+  json::array out;
+  for (const std::string& file : *files) out.emplace_back(file);
+  return json_response(out);
 }
 
 HttpResponse Routes::get_empty_list(HttpRequest&, const std::string&) {

@@ -114,7 +114,8 @@ HttpResponse Routes::accept_prompt(const HttpRequest& request, json::object& bod
     targets = list->get_array();
   }
   replace_nodes(prompt->as_object());
-  Validation validation = validate_prompt(prompt->as_object(), targets, machine_.files, generation, *machine_.nodes);
+  Validation validation =
+      validate_prompt(prompt->as_object(), targets, machine_.files, generation, *machine_.nodes, machine_.choices);
   if (const json::value* extra = body.if_contains("extra_data")) item->extra_data = extra->as_object();
   if (const json::value* client = body.if_contains("client_id")) item->extra_data["client_id"] = *client;
   if (!validation.accepted) {

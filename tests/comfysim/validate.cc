@@ -23,8 +23,9 @@ json::string_view to_view(std::string_view text) {
 
 class Validator {
  public:
-  Validator(json::object& prompt, const Files& files, const Generation& generation, const NodeDefs& nodes)
-      : prompt_(prompt), files_(files), generation_(generation), nodes_(nodes) {}
+  Validator(json::object& prompt, const Files& files, const Generation& generation, const NodeDefs& nodes,
+            const Choices& choices)
+      : prompt_(prompt), files_(files), generation_(generation), nodes_(nodes), choices_(choices) {}
 
   NodeResult check_output(const std::string& id);
   const std::map<std::string, NodeResult>& results() const { return results_; }
@@ -47,14 +48,15 @@ class Validator {
   const Files& files_;
   const Generation& generation_;
   const NodeDefs& nodes_;
+  const Choices& choices_;
   std::map<std::string, NodeResult> results_;
   std::vector<std::string> order_;
   std::vector<std::string> path_;
 };
 
 // [type, options] of an input, options {} when it has none.
-json::array config_of(const json::value& spec) {
-  json::array out = spec.as_array();
+json::array config_of(const json::value& spec, const Choices& choices) {
+  json::array out = std::move(choices.fill(spec).as_array());
   if (out.size() < 2) out.emplace_back(json::object());
   return out;
 }
@@ -141,7 +143,7 @@ void Validator::check_input(const std::string& id, const std::string& name, cons
     }
     return;
   }
-  const json::array config = config_of(spec);
+  const json::array config = config_of(spec, choices_);
   if (value->is_array()) {
     check_link(id, name, value->get_array(), config, result);
   } else {
@@ -212,12 +214,13 @@ void Validator::check_value(const std::string& id, const std::string& name, cons
                                        name + ", " + python_str(value) + ", " + error.what(), std::move(info)));
     return;
   }
-  if (class_of(json::value(id)) == "LoadImage" && name == "image") {
+  // Every input that offers the files of the input folder looks for the file instead of comparing with the choices.
+  if (member(config[1], name + "_upload") != nullptr) {
     std::error_code error;
     const std::string file = python_str(value);
     if (!std::filesystem::exists(files_.annotated(file, "input"), error)) {
       result.errors.push_back(make_error("custom_validation_failed", "Custom validation failed for node",
-                                         name + " - Invalid image file: " + file, {{"input_name", name}}));
+                                         name + " - Invalid " + name + " file: " + file, {{"input_name", name}}));
     }
     return;
   }
@@ -236,10 +239,12 @@ void Validator::check_value(const std::string& id, const std::string& name, cons
                                        info));
     return;
   }
-  if (!config[0].is_array()) return;
-  const json::array& choices = config[0].get_array();
+  // Nodes of the newer form say COMBO and have their choices among the options.
+  const json::value* offered = config[0] == "COMBO" ? member(config[1], "options") : &config[0];
+  if (offered == nullptr || !offered->is_array()) return;
+  const json::array& choices = offered->get_array();
   if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
-  std::string listed = python_str(config[0]);
+  std::string listed = python_str(*offered);
   if (choices.size() > 20) {
     listed = "(list of length " + std::to_string(choices.size()) + ")";
     info["input_config"] = nullptr;
@@ -291,7 +296,7 @@ json::object make_error(std::string_view type, std::string_view message, std::st
 }
 
 Validation validate_prompt(json::object& prompt, const std::optional<json::array>& targets, const Files& files,
-                           const Generation& generation, const NodeDefs& nodes) {
+                           const Generation& generation, const NodeDefs& nodes, const Choices& choices) {
   Validation out;
   out.error = find_unknown_class(prompt, generation, nodes);
   if (!out.error.empty()) return out;
@@ -306,7 +311,7 @@ Validation validate_prompt(json::object& prompt, const std::optional<json::array
     out.error = make_error("prompt_no_outputs", "Prompt has no outputs", "");
     return out;
   }
-  Validator validator(prompt, files, generation, nodes);
+  Validator validator(prompt, files, generation, nodes, choices);
   std::string details;
   for (const std::string& output : outputs) {
     const NodeResult result = validator.check_output(output);

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "tests/comfysim/choices.h"
 #include "tests/comfysim/files.h"
 #include "tests/comfysim/generation.h"
 #include "tests/comfysim/node_defs.h"
@@ -21,7 +22,7 @@ struct Validation {
 // Checks `prompt` and rewrites its inputs to the declared types as the real server does (10 becomes 10.0 for a FLOAT).
 // `targets`, when given, are the only output nodes looked at (partial_execution_targets).
 Validation validate_prompt(json::object& prompt, const std::optional<json::array>& targets, const Files& files,
-                           const Generation& generation, const NodeDefs& nodes);
+                           const Generation& generation, const NodeDefs& nodes, const Choices& choices);
 
 // {"type","message","details","extra_info"} as all refusals have it.
 json::object make_error(std::string_view type, std::string_view message, std::string_view details,
