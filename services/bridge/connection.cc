@@ -90,12 +90,13 @@ base::Task<absl::Status> Connection::session() {
 }
 
 base::Task<absl::Status> Connection::read() {
+  const std::uint64_t stream = router_.new_stream();
   for (;;) {
     auto message = co_await socket_->next();
     if (!message.ok()) co_return message.status();
     if (!message->has_value()) co_return absl::UnavailableError("the server closed the socket");
     last_message_at_ = deps_.clock.now();
-    router_.route(**message);
+    router_.route(**message, stream);
   }
 }
 

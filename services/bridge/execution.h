@@ -5,18 +5,20 @@
 
 #include <absl/time/time.h>
 
-#include <map>
-#include <optional>
+#include <cstdint>
 #include <string>
-#include <vector>
 
 #include "libs/common/base/event.h"
-#include "libs/common/domain/comfy_message.h"
+#include "libs/common/domain/heard_prompt.h"
 #include "libs/common/domain/progress.h"
 #include "libs/common/domain/workflow.h"
 #include "libs/common/ports/model.h"
 
 namespace renderyard::bridge {
+
+// Where a completed execution's outputs were read.
+inline constexpr char kFromHistory[] = "history";
+inline constexpr char kFromEvents[] = "events";  // the socket, when history had been wiped
 
 class Execution {
  public:
@@ -31,41 +33,35 @@ class Execution {
   // The id the server uses: its own from the answer, else the one we chose.
   const std::string& prompt_id() const;
 
-  void hear(const domain::ComfyMessage& message);
+  // stream: Router::new_stream() of the connection it came on.
+  void hear(const domain::ComfyMessage& message, std::uint64_t stream);
   // A person wants it stopped.
   void wish_cancel();
 
-  struct Heard {
-    bool anything = false;
-    bool started = false;
-    bool over = false;  // `executing` null: ended in whatever way, history has it
-    std::optional<domain::HistoryEnd> end;
-    std::optional<domain::ExecutionError> error;
-    std::map<std::string, std::string> outputs;  // node id -> output JSON, as `executed` said
-    std::vector<domain::OutputFile> files;
-    absl::Time last_at = absl::InfinitePast();
-  };
-  const Heard& heard() const { return heard_; }
-  // The node outputs heard so far as one JSON object, like history's "outputs".
-  std::string heard_outputs_json() const;
+  const domain::HeardPrompt& heard() const { return heard_; }
+  absl::Time last_heard_at() const { return last_heard_at_; }
+  // ComfyUI has begun to run it.
+  bool started() const { return seen_running_ || heard_.started(); }
+  // REST saw it run although the socket did not say so.
+  void saw_started() { seen_running_ = true; }
 
   bool cancel_wished() const { return cancel_wished_; }
-  // REST saw it run although the socket did not say so.
-  void saw_started() { heard_.started = true; }
 
   base::Event& changed() { return changed_; }
 
   // The graph is known: progress is counted over it, from what was stored on.
   void load(domain::WorkflowInfo info);
 
-  std::string outputs_from = "history";           // or "events": the socket, when history had been wiped
+  std::string outputs_from = kFromHistory;
   bool posting = false;                           // its POST is in flight
   absl::Time posted_at = absl::InfiniteFuture();  // by this process, else in the infinite future
 
  private:
   base::Clock& clock_;
   base::Event changed_;
-  Heard heard_;
+  domain::HeardPrompt heard_;
+  absl::Time last_heard_at_ = absl::InfinitePast();
+  bool seen_running_ = false;
   bool cancel_wished_ = false;
 };
 

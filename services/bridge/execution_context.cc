@@ -35,6 +35,7 @@ void take_over(Execution& execution, const ports::Advance& step) {
   if (step.comfyui_prompt_id) execution.row.comfyui_prompt_id = step.comfyui_prompt_id;
   if (step.heard_outputs) execution.row.heard_outputs = step.heard_outputs;
   if (step.heard_end) execution.row.heard_end = step.heard_end;
+  if (step.heard_whole) execution.row.heard_whole = *step.heard_whole;
 }
 
 const domain::QueueItem* find_ours(const std::vector<domain::QueueItem>& items, const Execution& execution) {
@@ -49,6 +50,23 @@ std::optional<Look> find_in(const domain::QueueListing& queue, const Execution& 
   if (const auto* item = find_ours(queue.running, execution)) return Look{Look::Where::kRunning, item->prompt_id, {}};
   if (const auto* item = find_ours(queue.pending, execution)) return Look{Look::Where::kPending, item->prompt_id, {}};
   return std::nullopt;
+}
+
+// The database refuses a text: keep the state without the words. Outputs cannot be done without: then the step becomes
+// a failure. False: there is nothing left to drop.
+bool drop_words(ports::Advance& step) {
+  static constexpr char kUnstorable[] = "the server's message cannot be stored";
+  if (step.heard_outputs) {
+    step.heard_outputs.reset();
+    if (step.to != ExecutionState::kCollecting) return true;
+    step.to = ExecutionState::kFailed;
+    step.error = ports::JobError{
+        std::string(domain::code::kResultUnstorable), "the database refuses the outputs of the prompt", {}, {}};
+    return true;
+  }
+  if (!step.error || step.error->message == kUnstorable) return false;
+  step.error->message = kUnstorable;
+  return true;
 }
 
 bool fence_lost(ExecutionContext& context, const ports::Advance& step) {
@@ -75,11 +93,8 @@ base::Task<absl::StatusOr<bool>> persist(ExecutionContext& context, ports::Advan
       if ((*advanced)->cancel_requested) execution.wish_cancel();
       break;
     }
-    if (absl::IsInvalidArgument(advanced.status()) && (step.heard_outputs || step.error)) {
-      // The database refuses a text: keep the state, drop the words.
+    if (absl::IsInvalidArgument(advanced.status()) && drop_words(step)) {
       context.deps.journal.warning("text_unstorable", {{base::key::kExecution, execution.row.id}});
-      step.heard_outputs.reset();
-      if (step.error) step.error->message = "the server's message cannot be stored";
       continue;
     }
     if (!advanced.ok() && !worth_a_retry(advanced.status())) co_return advanced.status();

@@ -45,15 +45,15 @@ class Follower {
  private:
   // The socket said that it is over: what does history say? True when the end is written.
   base::Task<absl::StatusOr<bool>> hear_end() {
-    const auto& heard = execution_.heard();
-    if (!heard.over && !heard.end) co_return false;
+    const bool over = execution_.heard().over();
+    if (!over && !execution_.heard().end()) co_return false;
     // On `executing` null the entry is there: ask at once. After execution_success alone it may lag, so the null is
     // given a moment to come.
-    if (heard.over && !asked_after_null_) {
+    if (over && !asked_after_null_) {
       asked_after_null_ = true;
     } else if (clock_.now() < ask_history_at_) {
       co_return false;
-    } else if (!heard.over && !waited_for_null_) {
+    } else if (!over && !waited_for_null_) {
       waited_for_null_ = true;
       ask_history_at_ = clock_.now() + absl::Milliseconds(100);
       co_return false;
@@ -61,11 +61,12 @@ class Follower {
     const absl::Time deadline = clock_.now() + config_.request_deadline;
     auto entry = co_await context_.comfy.history(execution_.prompt_id(), deadline);
     if (absl::IsCancelled(entry.status())) co_return entry.status();
-    if (entry.ok() && entry->has_value()) co_return co_await ended(**std::move(entry), "history");
+    if (entry.ok() && entry->has_value()) co_return co_await ended(**std::move(entry), kFromHistory);
     ++history_misses_;
-    if (!entry.ok()) CO_RETURN_IF_ERROR(co_await keep_what_was_heard());
-    // Wiped by somebody, or gone with the server: then what the socket said stands.
-    if (entry.ok() && history_misses_ >= 5 && heard.end) co_return co_await ended(entry_from_heard(), "events");
+    // Once may be the lag of a healthy server; after that it may be for long, and this process may not see its end.
+    if (!entry.ok() || history_misses_ >= 2) CO_RETURN_IF_ERROR(co_await keep_what_was_heard());
+    // Late, or wiped by somebody, or gone with the server: the queue tells.
+    if (entry.ok() && history_misses_ % 5 == 0) look_soon_ = clock_.now();
     const absl::Duration pause =
         std::min(absl::Milliseconds(50) * (1 << std::min(history_misses_, 6)), absl::Seconds(2));
     ask_history_at_ = clock_.now() + pause;
@@ -73,9 +74,9 @@ class Follower {
   }
 
   base::Task<absl::StatusOr<bool>> hear_start() {
-    if (!execution_.heard().started || execution_.row.state != ExecutionState::kQueued) co_return false;
+    if (!execution_.started() || execution_.row.state != ExecutionState::kQueued) co_return false;
     // A short prompt may be over already: one step less to write.
-    if (execution_.heard().over || execution_.heard().end) co_return false;
+    if (execution_.heard().over() || execution_.heard().end()) co_return false;
     ports::Advance step;
     step.to = ExecutionState::kRunning;
     step.started = true;
@@ -136,7 +137,7 @@ class Follower {
   }
 
   absl::Time look_due() const {
-    const absl::Time last = std::max(last_look_, execution_.heard().last_at);
+    const absl::Time last = std::max(last_look_, execution_.last_heard_at());
     const absl::Duration wait = listening() ? interval_ : std::min(interval_, poll_interval_);
     return std::min(last + wait, look_soon_);
   }
@@ -147,8 +148,7 @@ class Follower {
 
   absl::Time next_wake() const {
     absl::Time wake = look_due();
-    const auto& heard = execution_.heard();
-    if (heard.over || heard.end) wake = std::min(wake, ask_history_at_);
+    if (execution_.heard().over() || execution_.heard().end()) wake = std::min(wake, ask_history_at_);
     if (progress_waits()) wake = std::min(wake, next_progress_);
     if (execution_.cancel_wished()) wake = std::min(wake, next_cancel_);
     if (!deaf_checked_ && execution_.posted_at != absl::InfiniteFuture() && context_.connection.connected()) {
@@ -171,11 +171,11 @@ class Follower {
     interval_ = std::min(interval_ * 2, config_.watchdog_last);
     switch (seen->where) {
       case Look::Where::kEnded: {
-        if (!execution_.heard().end && !execution_.heard().over && listening()) {
+        if (!execution_.heard().end() && !execution_.heard().over() && listening()) {
           // History knows an end of which an open socket said nothing.
           context_.connection.suspect_deaf();
         }
-        co_return co_await ended(*std::move(seen->entry), "history");
+        co_return co_await ended(*std::move(seen->entry), kFromHistory);
       }
       case Look::Where::kRunning:
         absences_ = 0;
@@ -190,15 +190,23 @@ class Follower {
     co_return co_await absent();
   }
 
-  // Neither queued nor in history, twice, with a pause between: gone.
+  // Neither queued nor in history: a known end counts as far as it was heard; without one, twice, with a pause between,
+  // is gone.
   base::Task<absl::StatusOr<bool>> absent() {
-    if (execution_.heard().end) co_return co_await ended(entry_from_heard(), "events");
+    switch (domain::without_history(execution_.heard())) {
+      case domain::WithoutHistory::kAsHeard:
+        co_return co_await ended(entry_from_heard(), kFromEvents);
+      case domain::WithoutHistory::kOutputsMissing:
+        co_return co_await outputs_missing();
+      case domain::WithoutHistory::kUnknown:
+        break;
+    }
     if (++absences_ < 2) {
       look_soon_ = clock_.now() + config_.vanished_gap;
       co_return false;
     }
     ports::Advance step;
-    step.started = execution_.heard().started;
+    step.started = execution_.started();
     if (execution_.cancel_wished() && cancel_asked_) {
       // A deleted pending prompt leaves no trace: this is what it looks like.
       step.to = ExecutionState::kCancelled;
@@ -216,33 +224,47 @@ class Follower {
   }
 
   base::Task<absl::Status> keep_what_was_heard() {
-    if (kept_ || !execution_.heard().end) co_return absl::OkStatus();
-    kept_ = true;
-    const absl::Status status = co_await context_.deps.executions.record_heard(
-        execution_.row.id, context_.lease.epoch, heard_end_text(), execution_.heard_outputs_json());
+    const domain::HeardPrompt& heard = execution_.heard();
+    if (kept_ || !heard.end()) co_return absl::OkStatus();
+    ports::HeardWrite write;
+    write.end = std::string(domain::to_string(*heard.end()));
+    write.outputs = heard.outputs_json();
+    write.error = error_heard();
+    write.whole = heard.whole();
+    const absl::Status status =
+        co_await context_.deps.executions.record_heard(execution_.row.id, context_.lease.epoch, std::move(write));
     if (absl::IsCancelled(status)) co_return status;
+    kept_ = status.ok();
     co_return absl::OkStatus();
   }
 
-  std::optional<std::string> heard_end_text() const {
-    switch (execution_.heard().end.value_or(HistoryEnd::kError)) {
-      case HistoryEnd::kSuccess:
-        return "success";
-      case HistoryEnd::kError:
-        return "error";
-      case HistoryEnd::kInterrupted:
-        return "interrupted";
-    }
-    return std::nullopt;
+  base::Task<absl::StatusOr<bool>> outputs_missing() {
+    ports::Advance step = failed_with(domain::code::kOutputMissing,
+                                      "the prompt succeeded, but the instance's history of it was cleared before it "
+                                      "could be read, and not every output was heard on the socket");
+    step.started = true;
+    step.heard_end = std::string(domain::to_string(HistoryEnd::kSuccess));
+    step.heard_outputs = execution_.heard().outputs_json();
+    ASSIGN_OR_CO_RETURN([[maybe_unused]] const bool moved, co_await persist(context_, std::move(step)));
+    co_return true;
+  }
+
+  static ports::JobError error_of(const domain::ExecutionError& error) {
+    return {std::string(domain::code::kNodeError), error.message.empty() ? "the prompt failed" : error.message,
+            error.node_id, error.node_type};
+  }
+
+  std::optional<ports::JobError> error_heard() const {
+    const auto& error = execution_.heard().error();
+    return error ? std::optional(error_of(*error)) : std::nullopt;
   }
 
   domain::HistoryEntry entry_from_heard() const {
-    const auto& heard = execution_.heard();
+    const domain::HeardPrompt& heard = execution_.heard();
     domain::HistoryEntry entry;
-    entry.end = heard.end.value_or(HistoryEnd::kError);
-    entry.error = heard.error;
-    entry.files = heard.files;
-    entry.outputs_json = execution_.heard_outputs_json();
+    entry.end = heard.end().value_or(HistoryEnd::kError);
+    entry.error = heard.error();
+    entry.outputs_json = heard.outputs_json();
     return entry;
   }
 
@@ -254,13 +276,12 @@ class Follower {
         step.to = ExecutionState::kCollecting;
         step.heard_end = "success";
         step.heard_outputs = entry.outputs_json;
+        step.heard_whole = outputs_from == kFromEvents;
         execution_.outputs_from = std::move(outputs_from);
         break;
       case HistoryEnd::kError: {
-        const domain::ExecutionError error = entry.error.value_or(domain::ExecutionError{});
-        step = failed_with(domain::code::kNodeError, error.message.empty() ? "the prompt failed" : error.message,
-                           error.node_id, error.node_type);
-        step.started = true;
+        step.to = ExecutionState::kFailed;
+        step.error = error_of(entry.error.value_or(domain::ExecutionError{}));
         break;
       }
       case HistoryEnd::kInterrupted:

@@ -88,8 +88,8 @@ base::Task<absl::StatusOr<Next>> accepted(ExecutionContext& context, std::string
     context.router.add(prompt_id, context.execution);
   }
   ports::Advance step;
-  step.to = execution.heard().started ? ExecutionState::kRunning : ExecutionState::kQueued;
-  step.started = execution.heard().started;
+  step.to = execution.started() ? ExecutionState::kRunning : ExecutionState::kQueued;
+  step.started = execution.started();
   step.comfyui_prompt_id = std::move(prompt_id);
   step.outcome_proof = std::move(proof);
   ASSIGN_OR_CO_RETURN(const bool moved, co_await persist(context, std::move(step)));
@@ -188,7 +188,7 @@ base::Task<absl::StatusOr<Next>> resolve(ExecutionContext context, UnclearPost p
   absl::Time first_absent = absl::InfiniteFuture();
   const absl::Time limit = clock.now() + context.config.unclear_limit;
   for (;;) {
-    if (execution.heard().anything) co_return co_await accepted(context, execution.prompt_id(), "heard_on_socket");
+    if (execution.heard().anything()) co_return co_await accepted(context, execution.prompt_id(), "heard_on_socket");
     const absl::Time look_at = clock.now();
     auto seen = co_await look(context);
     if (absl::IsCancelled(seen.status())) co_return seen.status();
@@ -204,12 +204,12 @@ base::Task<absl::StatusOr<Next>> resolve(ExecutionContext context, UnclearPost p
       if (domain::is_strong(evidence)) {
         ASSIGN_OR_CO_RETURN(evidence.same_server_life, co_await same_server_life(context, post));
         // The socket may have spoken of it while we asked.
-        if (domain::is_strong(evidence) && !execution.heard().anything) {
+        if (domain::is_strong(evidence) && !execution.heard().anything()) {
           co_return co_await not_accepted(context, "absent_strong");
         }
       }
     }
-    if (execution.heard().anything) continue;
+    if (execution.heard().anything()) continue;
     if (clock.now() >= limit) {
       ports::Advance step;
       step.to = ExecutionState::kLost;

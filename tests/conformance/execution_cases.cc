@@ -322,13 +322,37 @@ TEST_P(StoreSuite, WhatWasHeardIsKeptAndFenced) {
   const ports::Lease lease = connect(instance);
   const ports::ExecutionId e = claim(submit(), instance);
   ASSERT_TRUE(start(e, lease));
-  ASSERT_TRUE(await(executions().record_heard(e, lease.epoch, std::nullopt, R"({"9":{"images":[]}})")).ok());
-  ASSERT_TRUE(await(executions().record_heard(e, lease.epoch, "success", std::nullopt)).ok());
-  ASSERT_TRUE(await(executions().record_heard(e, ports::Epoch{lease.epoch.value + 1}, "error", std::nullopt)).ok());
+  EXPECT_FALSE(execution(e).heard_whole);
+  const auto hear = [&](std::int64_t epoch, std::optional<std::string> end, std::optional<std::string> outputs,
+                        bool whole) {
+    ports::HeardWrite heard{std::move(end), std::move(outputs), std::nullopt, whole};
+    return await(executions().record_heard(e, ports::Epoch{epoch}, std::move(heard)));
+  };
+  ASSERT_TRUE(hear(lease.epoch.value, std::nullopt, R"({"9":{"images":[]}})", false).ok());
+  ASSERT_TRUE(hear(lease.epoch.value, "success", std::nullopt, true).ok());
+  ASSERT_TRUE(hear(lease.epoch.value + 1, "error", std::nullopt, false).ok());
   const ports::ExecutionRow row = execution(e);
   EXPECT_EQ(row.heard_end, "success");
   EXPECT_TRUE(same_json(row.heard_outputs.value_or(""), R"({"9":{"images":[]}})"));
+  EXPECT_TRUE(row.heard_whole);
   EXPECT_EQ(row.state, ExecutionState::kSubmitting);
+  EXPECT_FALSE(row.error);
+  ports::HeardWrite failure{"error", std::nullopt, ports::JobError{"node_error", "no memory", "5", "KSampler"}, false};
+  ASSERT_TRUE(await(executions().record_heard(e, lease.epoch, failure)).ok());
+  ports::HeardWrite again{"error", "{}", std::nullopt, true};
+  ASSERT_TRUE(await(executions().record_heard(e, lease.epoch, again)).ok());
+  ASSERT_TRUE(execution(e).error) << "kept";
+  EXPECT_EQ(execution(e).error->code, "node_error");
+  EXPECT_EQ(execution(e).error->message, "no memory");
+  EXPECT_EQ(execution(e).error->node_id, "5");
+  EXPECT_EQ(execution(e).error->node_class, "KSampler");
+  auto queued = step_of(e, lease.epoch, ExecutionState::kSubmitting, ExecutionState::kQueued);
+  ASSERT_TRUE(must(executions().advance(queued)));
+  EXPECT_TRUE(execution(e).heard_whole) << "kept";
+  auto running = step_of(e, lease.epoch, ExecutionState::kQueued, ExecutionState::kRunning);
+  running.heard_whole = false;
+  ASSERT_TRUE(must(executions().advance(running)));
+  EXPECT_FALSE(execution(e).heard_whole);
 }
 
 TEST_P(StoreSuite, LiveExecutionsOfAnInstance) {

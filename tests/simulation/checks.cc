@@ -170,6 +170,10 @@ class Checker {
     }
   }
 
+  static constexpr std::initializer_list<FaultKind> kForgets = {
+      FaultKind::kComfyDie, FaultKind::kComfyForgetHistory, FaultKind::kComfyForgetAll, FaultKind::kComfyForgetsEnded,
+      FaultKind::kComfyGapAndForgets};
+
   // Did a fault of this kind hit the server at a time that matters to the execution?
   bool hit(const ports::ExecutionRow& execution, std::initializer_list<FaultKind> kinds) const {
     const absl::Time from = execution.submitted_at.value_or(execution.assigned_at) - absl::Seconds(15);
@@ -189,11 +193,15 @@ class Checker {
     const ports::ExecutionRow& last = *executions.back();
     if (error == code::kSubmissionUnclear) {
       return faults_.post_faults().contains(last.id) || faults_.disturbed().contains(last.id) ||
-             hit(last, {FaultKind::kComfyDie, FaultKind::kComfyForgetHistory, FaultKind::kComfyForgetAll,
-                        FaultKind::kComfyRefuse, FaultKind::kComfyDropSockets, FaultKind::kComfySlow});
+             hit(last, {FaultKind::kComfyRefuse, FaultKind::kComfyDropSockets, FaultKind::kComfySlow}) ||
+             hit(last, kForgets);
     }
     if (error == code::kExecutionLost) {
-      return hit(last, {FaultKind::kComfyDie, FaultKind::kComfyForgetHistory, FaultKind::kComfyForgetAll});
+      return hit(last, kForgets);
+    }
+    if (error == code::kOutputMissing) {
+      // Not by gaps alone: with its history there, or with every message heard, it must complete.
+      return hit(last, kForgets);
     }
     if (error == code::kSubmissionRefused) {
       return std::count_if(executions.begin(), executions.end(), [](const ports::ExecutionRow* execution) {

@@ -17,14 +17,15 @@ struct Weighted {
 
 // How often each is drawn.
 constexpr Weighted kTable[] = {
-    {FaultKind::kKillBridge, 24},        {FaultKind::kKillDispatcher, 10},     {FaultKind::kKillGateway, 6},
-    {FaultKind::kStopBridge, 10},        {FaultKind::kStopDispatcher, 6},      {FaultKind::kStopGateway, 3},
-    {FaultKind::kComfyPost, 20},         {FaultKind::kComfyRefuse, 6},         {FaultKind::kComfyDie, 6},
-    {FaultKind::kComfyForgetHistory, 3}, {FaultKind::kComfyForgetAll, 3},      {FaultKind::kComfyDropSockets, 5},
-    {FaultKind::kComfyDeaf, 5},          {FaultKind::kComfyHistoryLag, 4},     {FaultKind::kComfySlow, 3},
-    {FaultKind::kDatabaseAway, 6},       {FaultKind::kDatabaseAnswersLost, 8}, {FaultKind::kDatabaseHeld, 6},
-    {FaultKind::kCallsLost, 5},          {FaultKind::kStreamsBreak, 5},        {FaultKind::kHintsLost, 6},
-    {FaultKind::kArtifactsFull, 3},      {FaultKind::kRedisAway, 1},
+    {FaultKind::kKillBridge, 24},         {FaultKind::kKillDispatcher, 10},  {FaultKind::kKillGateway, 6},
+    {FaultKind::kStopBridge, 10},         {FaultKind::kStopDispatcher, 6},   {FaultKind::kStopGateway, 3},
+    {FaultKind::kComfyPost, 20},          {FaultKind::kComfyRefuse, 6},      {FaultKind::kComfyDie, 6},
+    {FaultKind::kComfyForgetHistory, 3},  {FaultKind::kComfyForgetAll, 3},   {FaultKind::kComfyForgetsEnded, 3},
+    {FaultKind::kComfyGapAndForgets, 4},  {FaultKind::kComfyDropSockets, 5}, {FaultKind::kComfyDeaf, 5},
+    {FaultKind::kComfyHistoryLag, 4},     {FaultKind::kComfySlow, 3},        {FaultKind::kDatabaseAway, 6},
+    {FaultKind::kDatabaseAnswersLost, 8}, {FaultKind::kDatabaseHeld, 6},     {FaultKind::kCallsLost, 5},
+    {FaultKind::kStreamsBreak, 5},        {FaultKind::kHintsLost, 6},        {FaultKind::kArtifactsFull, 3},
+    {FaultKind::kRedisAway, 1},
 };
 
 constexpr PostFault kPostFaults[] = {
@@ -35,6 +36,8 @@ constexpr PostFault kPostFaults[] = {
 constexpr ExecutionState kTriggers[] = {
     ExecutionState::kAssigned, ExecutionState::kSubmitting, ExecutionState::kSubmitting, ExecutionState::kQueued,
     ExecutionState::kRunning,  ExecutionState::kCollecting, ExecutionState::kCompleted,  ExecutionState::kFailed};
+
+constexpr absl::Duration kGap = absl::Seconds(1);  // without sockets: a node or two
 
 bool is_comfy(FaultKind kind) {
   return kind >= FaultKind::kComfyPost && kind <= FaultKind::kComfySlow;
@@ -65,74 +68,6 @@ Role role_of(FaultKind kind) {
 }
 
 }  // namespace
-
-std::string to_string(FaultKind kind, PostFault post) {
-  switch (kind) {
-    case FaultKind::kKillBridge:
-      return "kill_bridge";
-    case FaultKind::kKillDispatcher:
-      return "kill_dispatcher";
-    case FaultKind::kKillGateway:
-      return "kill_gateway";
-    case FaultKind::kStopBridge:
-      return "stop_bridge";
-    case FaultKind::kStopDispatcher:
-      return "stop_dispatcher";
-    case FaultKind::kStopGateway:
-      return "stop_gateway";
-    case FaultKind::kComfyPost:
-      switch (post) {
-        case PostFault::kRefuseConnection:
-          return "post_refused";
-        case PostFault::kNotSent:
-          return "post_not_sent";
-        case PostFault::kBusy503:
-          return "post_503";
-        case PostFault::kReadLate:
-          return "post_read_late";
-        case PostFault::kLoseAnswer:
-          return "post_answer_lost";
-        case PostFault::kAnswer500Queued:
-          return "post_500_but_queued";
-        case PostFault::kDieOnAccept:
-          return "post_kills_server";
-      }
-      return "post";
-    case FaultKind::kComfyRefuse:
-      return "comfy_refuses";
-    case FaultKind::kComfyDie:
-      return "comfy_dies";
-    case FaultKind::kComfyForgetHistory:
-      return "comfy_history_wiped";
-    case FaultKind::kComfyForgetAll:
-      return "comfy_all_wiped";
-    case FaultKind::kComfyDropSockets:
-      return "comfy_drops_sockets";
-    case FaultKind::kComfyDeaf:
-      return "comfy_deaf_socket";
-    case FaultKind::kComfyHistoryLag:
-      return "comfy_history_lags";
-    case FaultKind::kComfySlow:
-      return "comfy_slow";
-    case FaultKind::kDatabaseAway:
-      return "database_away";
-    case FaultKind::kDatabaseAnswersLost:
-      return "database_answers_lost";
-    case FaultKind::kDatabaseHeld:
-      return "database_held_open";
-    case FaultKind::kCallsLost:
-      return "calls_lost";
-    case FaultKind::kStreamsBreak:
-      return "streams_break";
-    case FaultKind::kHintsLost:
-      return "hints_lost";
-    case FaultKind::kArtifactsFull:
-      return "artifacts_full";
-    case FaultKind::kRedisAway:
-      return "redis_away";
-  }
-  return "?";
-}
 
 std::vector<PlannedFault> plan_faults(base::Random& random, std::size_t comfies, absl::Duration span) {
   std::vector<PlannedFault> plan;
@@ -316,6 +251,16 @@ void Faults::apply_comfy(const PlannedFault& fault) {
     case FaultKind::kComfyForgetAll:
       comfy.forget(true);
       break;
+    case FaultKind::kComfyGapAndForgets:
+      comfy.drop_sockets();
+      comfy.refuse_connections(true);
+      later(std::min(fault.lasts, kGap), [&comfy] { comfy.refuse_connections(false); });
+      [[fallthrough]];
+    case FaultKind::kComfyForgetsEnded:
+      until = now + fault.lasts;
+      comfy.forget_ended(true);
+      later(fault.lasts, [&comfy] { comfy.forget_ended(false); });
+      break;
     case FaultKind::kComfyDropSockets:
       comfy.drop_sockets();
       break;
@@ -407,6 +352,7 @@ void Faults::stop_all() {
   for (auto& comfy : park_.comfies()) {
     comfy->disarm();
     comfy->refuse_connections(false);
+    comfy->forget_ended(false);
     comfy->slow(1);
     comfy->settings().history_lag = absl::Milliseconds(2);
     comfy->restart();

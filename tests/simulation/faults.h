@@ -26,6 +26,8 @@ enum class FaultKind {
   kComfyDie,
   kComfyForgetHistory,
   kComfyForgetAll,
+  kComfyForgetsEnded,   // each prompt's history is cleared as soon as it has ended
+  kComfyGapAndForgets,  // so it is, and the sockets break and stay away for a moment
   kComfyDropSockets,
   kComfyDeaf,
   kComfyHistoryLag,

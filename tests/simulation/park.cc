@@ -35,12 +35,10 @@ struct BridgeProcess {
         cache(process.strand(), redis, cache_link),
         hints(process.strand(), bus),
         planted_store(process, store),
-        planted_connector(connector),
+        planted_connector(process, connector, planted),
         service({process.strand(), process.clock(), process.random(), process.journal(),
                  planted == PlantedBug::kPostBeforeIntent ? static_cast<ports::ExecutionStore&>(planted_store) : store,
-                 planted == PlantedBug::kResendOnUnclear ? static_cast<ports::ComfyConnector&>(planted_connector)
-                                                         : connector,
-                 artifacts, cache, hints},
+                 planted_connector, artifacts, cache, hints},
                 std::move(config)) {}
 
   sim::SimDatabaseLink link, depot_link, cache_link;
@@ -50,7 +48,7 @@ struct BridgeProcess {
   testing::FakeProgressCache cache;
   testing::FakeHints hints;
   EagerStore planted_store;
-  ResendingConnector planted_connector;
+  PlantedConnector planted_connector;
   bridge::Bridge service;
 };
 

@@ -12,19 +12,50 @@ base::Task<absl::Status> start_behind(ports::ExecutionStore& store, base::Execut
   co_return started.status();
 }
 
-class ResendingInstance final : public ports::ComfyInstance {
+// Heals itself: its reader never learns that it was broken.
+class HealingSocket final : public ports::ComfySocket {
  public:
-  explicit ResendingInstance(std::unique_ptr<ports::ComfyInstance> inner) : inner_(std::move(inner)) {}
+  HealingSocket(testing::sim::Process& process, ports::ComfyInstance& instance, std::string client_id,
+                std::unique_ptr<ports::ComfySocket> inner)
+      : process_(process), instance_(instance), client_id_(std::move(client_id)), inner_(std::move(inner)) {}
+
+  base::Task<absl::StatusOr<std::optional<domain::ComfyMessage>>> next() override {
+    for (;;) {
+      auto message = co_await inner_->next();
+      if (message.ok() || absl::IsCancelled(message.status())) co_return message;
+      CO_RETURN_IF_ERROR(co_await process_.clock().sleep_for(absl::Milliseconds(50)));
+      const absl::Time deadline = process_.clock().now() + absl::Seconds(10);
+      auto again = co_await instance_.connect(client_id_, deadline);
+      if (absl::IsCancelled(again.status())) co_return again.status();
+      if (again.ok()) inner_ = *std::move(again);
+    }
+  }
+  base::Task<absl::Status> ping(absl::Time deadline) override { return inner_->ping(deadline); }
+  base::Task<absl::Status> close(absl::Time deadline) override { return inner_->close(deadline); }
+
+ private:
+  testing::sim::Process& process_;
+  ports::ComfyInstance& instance_;
+  std::string client_id_;
+  std::unique_ptr<ports::ComfySocket> inner_;
+};
+
+class PlantedInstance final : public ports::ComfyInstance {
+ public:
+  PlantedInstance(testing::sim::Process& process, std::unique_ptr<ports::ComfyInstance> inner, PlantedBug bug)
+      : process_(process), inner_(std::move(inner)), bug_(bug) {}
 
   base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time deadline) override {
     domain::PostOutcome outcome = co_await inner_->post_prompt(body, deadline);
-    if (outcome.kind != domain::PostOutcome::Kind::kUnclear) co_return outcome;
+    if (bug_ != PlantedBug::kResendOnUnclear || outcome.kind != domain::PostOutcome::Kind::kUnclear) co_return outcome;
     co_return co_await inner_->post_prompt(body, deadline);
   }
 
   base::Task<absl::StatusOr<std::unique_ptr<ports::ComfySocket>>> connect(std::string client_id,
                                                                           absl::Time deadline) override {
-    return inner_->connect(std::move(client_id), deadline);
+    auto socket = co_await inner_->connect(client_id, deadline);
+    if (bug_ != PlantedBug::kUnseenGap || !socket.ok()) co_return socket;
+    co_return std::make_unique<HealingSocket>(process_, *inner_, std::move(client_id), *std::move(socket));
   }
   base::Task<absl::StatusOr<ports::ComfyAbilities>> probe(absl::Time deadline) override {
     return inner_->probe(deadline);
@@ -51,7 +82,9 @@ class ResendingInstance final : public ports::ComfyInstance {
   }
 
  private:
+  testing::sim::Process& process_;
   std::unique_ptr<ports::ComfyInstance> inner_;
+  PlantedBug bug_;
 };
 
 }  // namespace
@@ -69,8 +102,10 @@ base::Task<absl::StatusOr<std::optional<ports::StartedExecution>>> EagerStore::s
   co_return std::optional<ports::StartedExecution>(std::move(started));
 }
 
-std::unique_ptr<ports::ComfyInstance> ResendingConnector::instance(const ports::InstanceRow& row) {
-  return std::make_unique<ResendingInstance>(inner_.instance(row));
+std::unique_ptr<ports::ComfyInstance> PlantedConnector::instance(const ports::InstanceRow& row) {
+  std::unique_ptr<ports::ComfyInstance> plain = inner_.instance(row);
+  if (bug_ != PlantedBug::kResendOnUnclear && bug_ != PlantedBug::kUnseenGap) return plain;
+  return std::make_unique<PlantedInstance>(process_, std::move(plain), bug_);
 }
 
 }  // namespace renderyard::simulation

@@ -9,6 +9,7 @@
 #include "libs/common/ports/comfy_instance.h"
 #include "libs/common/ports/execution_store.h"
 #include "libs/common/testing/sim/process.h"
+#include "tests/simulation/options.h"
 
 namespace renderyard::simulation {
 
@@ -53,9 +54,8 @@ class EagerStore final : public ports::ExecutionStore {
   base::Task<absl::Status> record_progress(std::vector<ports::ProgressWrite> writes) override {
     return inner_.record_progress(std::move(writes));
   }
-  base::Task<absl::Status> record_heard(base::ExecutionId id, base::Epoch epoch, std::optional<std::string> heard_end,
-                                        std::optional<std::string> heard_outputs) override {
-    return inner_.record_heard(id, epoch, std::move(heard_end), std::move(heard_outputs));
+  base::Task<absl::Status> record_heard(base::ExecutionId id, base::Epoch epoch, ports::HeardWrite heard) override {
+    return inner_.record_heard(id, epoch, std::move(heard));
   }
   base::Task<absl::StatusOr<bool>> set_instance_state(ports::InstanceState state) override {
     return inner_.set_instance_state(std::move(state));
@@ -72,14 +72,19 @@ class EagerStore final : public ports::ExecutionStore {
   ports::ExecutionStore& inner_;
 };
 
-// Re-send on unclear: a POST whose outcome is unclear is sent a second time, as a retrying HTTP library does.
-class ResendingConnector final : public ports::ComfyConnector {
+// Gives instances with the bug, when it is one of theirs; else plain ones.
+//   kResendOnUnclear  a POST whose outcome is unclear is sent a second time, as a retrying HTTP library does
+//   kUnseenGap        a socket that breaks is opened again underneath, as a self-healing WebSocket library does
+class PlantedConnector final : public ports::ComfyConnector {
  public:
-  explicit ResendingConnector(ports::ComfyConnector& inner) : inner_(inner) {}
+  PlantedConnector(testing::sim::Process& process, ports::ComfyConnector& inner, PlantedBug bug)
+      : process_(process), inner_(inner), bug_(bug) {}
   std::unique_ptr<ports::ComfyInstance> instance(const ports::InstanceRow& row) override;
 
  private:
+  testing::sim::Process& process_;
   ports::ComfyConnector& inner_;
+  PlantedBug bug_;
 };
 
 }  // namespace renderyard::simulation

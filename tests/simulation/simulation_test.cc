@@ -60,6 +60,10 @@ TEST(Simulation, FindsAPostBeforeItsIntent) {
   EXPECT_NE(found_by(PlantedBug::kPostBeforeIntent, 1000), 0u) << "not found within 1,000 seeds";
 }
 
+TEST(Simulation, FindsAGapThatNobodySaw) {
+  EXPECT_NE(found_by(PlantedBug::kUnseenGap, 1000), 0u) << "not found within 1,000 seeds";
+}
+
 TEST(Simulation, FindsAResendOnUnclear) {
   EXPECT_NE(found_by(PlantedBug::kResendOnUnclear, 1000), 0u) << "not found within 1,000 seeds";
 }

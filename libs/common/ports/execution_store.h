@@ -46,12 +46,21 @@ struct Advance {
   std::optional<std::string> outcome_proof;
   std::optional<std::string> heard_end;
   std::optional<std::string> heard_outputs;
+  std::optional<bool> heard_whole;
   std::optional<JobError> error;
   bool started = false;  // the execution has started at ComfyUI (sets started_at also for failed, cancelled, lost)
 };
 
 struct Advanced {
   bool cancel_requested = false;
+};
+
+// What the socket said of a prompt.
+struct HeardWrite {
+  std::optional<std::string> end;      // kept when absent
+  std::optional<std::string> outputs;  // kept when absent
+  std::optional<JobError> error;       // kept when absent; becomes the row's error
+  bool whole = false;
 };
 
 struct ProgressWrite {
@@ -106,8 +115,7 @@ class ExecutionStore {
                                                     std::string result_json) = 0;
   virtual base::Task<absl::Status> record_progress(std::vector<ProgressWrite> writes) = 0;
   // Heard on the socket, before the end is confirmed; fenced like advance, state unchanged.
-  virtual base::Task<absl::Status> record_heard(ExecutionId id, Epoch epoch, std::optional<std::string> heard_end,
-                                                std::optional<std::string> heard_outputs) = 0;
+  virtual base::Task<absl::Status> record_heard(ExecutionId id, Epoch epoch, HeardWrite heard) = 0;
 
   // Fenced by the lease's epoch; false when the lease is not ours. Sets last_connected_at / last_disconnected_at.
   virtual base::Task<absl::StatusOr<bool>> set_instance_state(InstanceState state) = 0;

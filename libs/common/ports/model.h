@@ -120,8 +120,10 @@ struct ExecutionRow {
   std::optional<Epoch> owner_epoch;
   std::optional<std::string> outcome_proof;
   std::optional<absl::Time> cancel_requested_at;
-  std::optional<std::string> heard_end;      // success | error | interrupted, as the socket said
-  std::optional<std::string> heard_outputs;  // JSON object node id -> output, from `executed`
+  std::optional<std::string> heard_end;  // success | error | interrupted, as the socket said
+  std::optional<std::string>
+      heard_outputs;         // JSON object node id -> output, from `executed` (collecting: from history)
+  bool heard_whole = false;  // heard_outputs were heard without a gap, from start to end
   int progress_percent = 0;
   std::optional<std::string> current_node;
   std::optional<JobError> error;

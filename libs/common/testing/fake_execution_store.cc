@@ -83,6 +83,7 @@ absl::StatusOr<std::optional<ports::Advanced>> advance_execution(Transaction& tx
   if (step.outcome_proof) row.outcome_proof = step.outcome_proof;
   if (step.heard_end) row.heard_end = step.heard_end;
   if (step.heard_outputs) row.heard_outputs = step.heard_outputs;
+  if (step.heard_whole) row.heard_whole = *step.heard_whole;
   if (step.error) row.error = step.error;
   stamp(row, step.to, step.started, txn.now());
   RETURN_IF_ERROR(txn.put(execution, Owner::kBridge));
@@ -129,13 +130,14 @@ absl::Status write_progress(Transaction& txn, const std::vector<ports::ProgressW
   return absl::OkStatus();
 }
 
-absl::Status write_heard(Transaction& txn, ports::ExecutionId id, ports::Epoch epoch,
-                         const std::optional<std::string>& end, const std::optional<std::string>& outputs) {
+absl::Status write_heard(Transaction& txn, ports::ExecutionId id, ports::Epoch epoch, const ports::HeardWrite& heard) {
   const ExecutionRecord* found = fenced(txn, id, epoch, sent_and_live());
   if (found == nullptr) return absl::OkStatus();
   ExecutionRecord execution = *found;
-  if (end) execution.row.heard_end = end;
-  if (outputs) execution.row.heard_outputs = outputs;
+  if (heard.end) execution.row.heard_end = heard.end;
+  if (heard.outputs) execution.row.heard_outputs = heard.outputs;
+  if (heard.error) execution.row.error = heard.error;
+  execution.row.heard_whole = heard.whole;
   return txn.put(execution, Owner::kBridge);
 }
 
@@ -242,11 +244,10 @@ base::Task<absl::Status> FakeExecutionStore::record_progress(std::vector<ports::
 }
 
 base::Task<absl::Status> FakeExecutionStore::record_heard(ports::ExecutionId id, ports::Epoch epoch,
-                                                          std::optional<std::string> heard_end,
-                                                          std::optional<std::string> heard_outputs) {
-  return write<absl::Status>("record_heard", Draws{},
-                             [id, epoch, end = std::move(heard_end), outputs = std::move(heard_outputs)](
-                                 Transaction& txn) { return write_heard(txn, id, epoch, end, outputs); });
+                                                          ports::HeardWrite heard) {
+  return write<absl::Status>("record_heard", Draws{}, [id, epoch, heard = std::move(heard)](Transaction& txn) {
+    return write_heard(txn, id, epoch, heard);
+  });
 }
 
 base::Task<absl::StatusOr<bool>> FakeExecutionStore::set_instance_state(ports::InstanceState state) {

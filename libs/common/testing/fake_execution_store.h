@@ -31,8 +31,7 @@ class FakeExecutionStore final : public ports::ExecutionStore, private FakeStore
   base::Task<absl::StatusOr<bool>> complete(ports::ExecutionId id, ports::Epoch epoch,
                                             std::vector<ports::OutputRow> outputs, std::string result_json) override;
   base::Task<absl::Status> record_progress(std::vector<ports::ProgressWrite> writes) override;
-  base::Task<absl::Status> record_heard(ports::ExecutionId id, ports::Epoch epoch, std::optional<std::string> heard_end,
-                                        std::optional<std::string> heard_outputs) override;
+  base::Task<absl::Status> record_heard(ports::ExecutionId id, ports::Epoch epoch, ports::HeardWrite heard) override;
 
   base::Task<absl::StatusOr<bool>> set_instance_state(ports::InstanceState state) override;
   base::Task<absl::Status> set_witness(ports::InstanceId instance, ports::Epoch epoch, std::string prompt_id) override;

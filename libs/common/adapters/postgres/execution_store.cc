@@ -70,18 +70,19 @@ absl::Status check_edges(const ports::Advance& step) {
   return absl::OkStatus();
 }
 
+Params& add_error(Params& params, const std::optional<ports::JobError>& error) {
+  if (!error) return params.null().null().null().null();
+  return params.add(error->code).add(error->message).add(error->node_id).add(error->node_class);
+}
+
 Params advance_params(const ports::Advance& step) {
   std::vector<std::string> from;
   for (const ports::ExecutionState state : step.from) from.push_back(name(state));
   Params params;
   params.add(step.id).add(step.epoch).array(from).add(name(step.to));
   params.maybe(step.comfyui_prompt_id).maybe(step.outcome_proof).maybe(step.heard_end).maybe(step.heard_outputs);
-  if (step.error) {
-    params.add(step.error->code).add(step.error->message).add(step.error->node_id).add(step.error->node_class);
-  } else {
-    params.null().null().null().null();
-  }
-  return params.add(step.started).add(!domain::holds_slot(step.to));
+  add_error(params, step.error);
+  return params.add(step.started).add(!domain::holds_slot(step.to)).maybe(step.heard_whole);
 }
 
 Params complete_params(ports::ExecutionId id, ports::Epoch epoch, const std::vector<ports::OutputRow>& outputs,
@@ -243,11 +244,10 @@ base::Task<absl::Status> ExecutionStore::record_progress(std::vector<ports::Prog
 }
 
 base::Task<absl::Status> ExecutionStore::record_heard(ports::ExecutionId id, ports::Epoch epoch,
-                                                      std::optional<std::string> heard_end,
-                                                      std::optional<std::string> heard_outputs) {
-  auto work = [id, epoch, end = std::move(heard_end),
-               outputs = std::move(heard_outputs)](Session& session) -> absl::Status {
-    session.run(sql::kRecordHeard, Params().add(id).add(epoch).maybe(end).maybe(outputs));
+                                                      ports::HeardWrite heard) {
+  auto work = [id, epoch, heard = std::move(heard)](Session& session) -> absl::Status {
+    Params params = Params().add(id).add(epoch).maybe(heard.end).maybe(heard.outputs).add(heard.whole);
+    session.run(sql::kRecordHeard, add_error(params, heard.error));
     return absl::OkStatus();
   };
   return offload<absl::Status>(pool_, strand_, std::move(work));

@@ -42,6 +42,7 @@ ports::ExecutionRow read_execution(Reader& reader) {
   row.cancel_requested_at = reader.maybe_time();
   row.heard_end = reader.maybe_text();
   row.heard_outputs = reader.maybe_text();
+  row.heard_whole = reader.boolean();
   row.progress_percent = reader.small();
   row.current_node = reader.maybe_text();
   row.error = read_error(reader);

@@ -365,6 +365,7 @@ void FakeComfy::finish_run(domain::HistoryEnd end, std::optional<domain::Executi
   done.item.number = run.prompt.number;
   if (!history_.contains(run.prompt.prompt_id)) finished_.push_back(run.prompt.prompt_id);
   history_.insert_or_assign(run.prompt.prompt_id, std::move(done));
+  if (forgets_ended_) forget(false);
 }
 
 void FakeComfy::end_run() {

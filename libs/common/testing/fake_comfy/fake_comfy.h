@@ -77,6 +77,8 @@ class FakeComfy {
   void restart();  // after die()
   // Other clients clear history; with `queue` also everything pending (the running prompt goes on).
   void forget(bool queue);
+  // While set, somebody clears the history whenever a prompt has ended.
+  void forget_ended(bool forget) { forgets_ended_ = forget; }
   void drop_sockets();
   // Somebody's late clean-up takes the entry of a connected client out of the table: open, answers pings, hears
   // nothing.
@@ -149,6 +151,7 @@ class FakeComfy {
   ComfyLedger ledger_;
   bool up_ = true;
   bool refusing_ = false;
+  bool forgets_ended_ = false;
   int life_ = 1;
   std::uint64_t run_ = 0;  // of this life's worker
   double slowness_ = 1;
