@@ -17,6 +17,8 @@ find_package(websocketpp CONFIG REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PQXX REQUIRED IMPORTED_TARGET libpqxx)
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
+pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp libwebpmux libwebpdemux)
+pkg_check_modules(FLAC REQUIRED IMPORTED_TARGET flac)
 
 # Every target that uses coroutines links this. One set of Asio's switches for the whole program: with
 # BOOST_ASIO_NO_DEPRECATED in some files and not in others (websocketpp needs the old names) inline functions of Asio differ

@@ -49,7 +49,8 @@ fs::path Files::annotated(std::string_view name, std::string_view default_type) 
   return root_ / (type.empty() ? std::string(default_type) : type) / plain;
 }
 
-std::optional<FileName> Files::next_name(std::string_view prefix, std::string_view type) const {
+std::optional<FileName> Files::next_name(std::string_view prefix, std::string_view type,
+                                         std::string_view ending) const {
   const fs::path normal = fs::path(prefix).lexically_normal();
   const std::string subfolder = normal.parent_path().string();
   const std::string stem = normal.filename().string();
@@ -61,8 +62,8 @@ std::optional<FileName> Files::next_name(std::string_view prefix, std::string_vi
     highest = std::max(highest, counter_of(entry.path().filename().string(), stem));
   }
   std::array<char, 32> counter{};
-  std::snprintf(counter.data(), counter.size(), "_%05d_.png", highest + 1);
-  return FileName{stem + counter.data(), subfolder, std::string(type)};
+  std::snprintf(counter.data(), counter.size(), "_%05d_", highest + 1);
+  return FileName{stem + counter.data() + std::string(ending), subfolder, std::string(type)};
 }
 
 fs::path Files::path_of(const FileName& name) const {

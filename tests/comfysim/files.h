@@ -36,8 +36,8 @@ class Files {
   std::filesystem::path annotated(std::string_view name, std::string_view default_type) const;
 
   // The name SaveImage gives the next file of `prefix` ("sub/pic" -> sub, pic_00001_.png): one more than the highest
-  // counter that is there. nullopt when the prefix leads out of the folder.
-  std::optional<FileName> next_name(std::string_view prefix, std::string_view type) const;
+  // counter that is there, of whatever ending. nullopt when the prefix leads out of the folder.
+  std::optional<FileName> next_name(std::string_view prefix, std::string_view type, std::string_view ending) const;
 
   std::filesystem::path path_of(const FileName& name) const;
 

@@ -21,6 +21,7 @@ const Generation& generation_0_33_0() {
       .atomic_cancel = true,
       .models_route = true,
       .input_order = true,
+      .animated_only_if_many = true,
       .search_aliases = true,
   };
   return kGeneration;
@@ -45,6 +46,7 @@ const Generation& generation_0_3_64() {
       .atomic_cancel = false,
       .models_route = true,
       .input_order = true,
+      .animated_only_if_many = false,
       .search_aliases = false,
   };
   return kGeneration;
@@ -69,6 +71,7 @@ const Generation& generation_2024_06_30() {
       .atomic_cancel = false,
       .models_route = false,
       .input_order = false,
+      .animated_only_if_many = false,
       .search_aliases = false,
   };
   return kGeneration;

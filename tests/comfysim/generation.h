@@ -9,24 +9,26 @@ namespace comfysim {
 // One row per release; the dates of the features are in comfyui-protocol.md section 0. Nothing else in comfysim asks
 // for a version.
 struct Generation {
-  std::string_view name;     // the file of its nodes is definitions/core-NAME.json
-  std::string_view version;  // comfyui_version of /system_stats; empty: has none
-  bool features;             // GET /features, feature_flags message, binary type 4 (0.3.45)
-  bool client_prompt_ids;    // prompt_id of the POST is used (0.3.45)
-  bool uuid_prompt_ids;      // ... and must be a canonical UUID (0.25.0)
-  bool progress_state;       // message progress_state (0.3.45)
-  bool throttled_progress;   // reports of progress are thinned out (0.9.2)
-  bool targeted_interrupt;   // prompt_id in POST /interrupt (0.3.57)
-  bool create_time;          // extra_data.create_time (0.3.69)
-  bool jobs_api;             // GET /api/jobs (0.6.0)
-  bool secrets_hidden;       // tokens are taken out of extra_data before it is shown (0.6.0)
-  bool missing_node_type;    // error type missing_node_type instead of invalid_prompt (0.12.0)
-  bool cross_site_refused;   // 403 on Sec-Fetch-Site: cross-site (0.19.0)
-  bool dependency_cycle;     // error type dependency_cycle (0.20.0)
-  bool atomic_cancel;        // POST /api/jobs/{id}/cancel and /api/jobs/cancel (0.26.0)
-  bool models_route;         // GET /models and /models/{folder} (missing in 2024-06-30)
-  bool input_order;          // input_order and python_module in /object_info (missing in 2024-06-30)
-  bool search_aliases;       // is_input_list, has_intermediate_output, search_aliases there (missing in 0.3.64)
+  std::string_view name;       // the file of its nodes is definitions/core-NAME.json
+  std::string_view version;    // comfyui_version of /system_stats; empty: has none
+  bool features;               // GET /features, feature_flags message, binary type 4 (0.3.45)
+  bool client_prompt_ids;      // prompt_id of the POST is used (0.3.45)
+  bool uuid_prompt_ids;        // ... and must be a canonical UUID (0.25.0)
+  bool progress_state;         // message progress_state (0.3.45)
+  bool throttled_progress;     // reports of progress are thinned out (0.9.2)
+  bool targeted_interrupt;     // prompt_id in POST /interrupt (0.3.57)
+  bool create_time;            // extra_data.create_time (0.3.69)
+  bool jobs_api;               // GET /api/jobs (0.6.0)
+  bool secrets_hidden;         // tokens are taken out of extra_data before it is shown (0.6.0)
+  bool missing_node_type;      // error type missing_node_type instead of invalid_prompt (0.12.0)
+  bool cross_site_refused;     // 403 on Sec-Fetch-Site: cross-site (0.19.0)
+  bool dependency_cycle;       // error type dependency_cycle (0.20.0)
+  bool atomic_cancel;          // POST /api/jobs/{id}/cancel and /api/jobs/cancel (0.26.0)
+  bool models_route;           // GET /models and /models/{folder} (missing in 2024-06-30)
+  bool input_order;            // input_order and python_module in /object_info (missing in 2024-06-30)
+  bool animated_only_if_many;  // "animated" of SaveAnimatedWEBP and SaveAnimatedPNG only for more than one picture (by
+                               // 0.33.0)
+  bool search_aliases;         // is_input_list, has_intermediate_output, search_aliases there (missing in 0.3.64)
 };
 
 // ComfyUI 0.33.0 of 2026-08-22.

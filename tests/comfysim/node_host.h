@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tests/comfysim/files.h"
+#include "tests/comfysim/generation.h"
 #include "tests/comfysim/image.h"
 
 namespace comfysim {
@@ -22,6 +23,7 @@ class NodeHost {
  public:
   virtual ~NodeHost() = default;
   virtual Files& files() = 0;
+  virtual const Generation& generation() const = 0;
   virtual std::int64_t step_ms() const = 0;
   virtual bool sampler_previews() const = 0;
   virtual PngTexts png_texts() const = 0;

@@ -30,4 +30,10 @@ std::string NodeInputs::text(const std::string& name) const {
   return python_str(constant(name));
 }
 
+bool NodeInputs::flag(const std::string& name) const {
+  const json::value& value = constant(name);
+  if (!value.is_bool()) throw NodeError("TypeError", name + " must be a truth value");
+  return value.get_bool();
+}
+
 }  // namespace comfysim

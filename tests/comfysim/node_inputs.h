@@ -24,6 +24,7 @@ class NodeInputs {
   std::uint64_t seed(const std::string& name) const;
   double number(const std::string& name) const;
   std::string text(const std::string& name) const;
+  bool flag(const std::string& name) const;
   template <class T>
   const T& linked(const std::string& name) const {
     const auto found = inputs_.find(name);

@@ -48,6 +48,8 @@ const std::string& OutputCache::sign(const json::object& prompt, const std::stri
       parts[std::string(name)] = json::serialize(value);
     }
   }
+  // Its IS_CHANGED is the time of day.
+  if (class_type == "SaveImageWebsocket") parts["time"] = make_uuid();
   for (const char* name : {"image", "audio"}) {
     if (!takes_upload(*nodes.find(class_type), name)) continue;
     const json::value* file = member(*inputs, name);

@@ -31,6 +31,7 @@ class Run : private NodeHost {
 
  private:
   Files& files() override { return machine_.files; }
+  const Generation& generation() const override { return machine_.generation; }
   std::int64_t step_ms() const override { return machine_.options.step_ms; }
   bool sampler_previews() const override;
   PngTexts png_texts() const override;

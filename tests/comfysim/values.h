@@ -8,30 +8,45 @@
 #include <variant>
 #include <vector>
 
+#include "tests/comfysim/audio.h"
 #include "tests/comfysim/image.h"
-#include "tests/comfysim/paint.h"
+#include "tests/comfysim/latent.h"
+#include "tests/comfysim/mask.h"
 #include "tests/comfysim/pyjson.h"
 
 namespace comfysim {
 
-// A model, CLIP or VAE: nothing but the file it came from.
+// A model of any kind: the files it came from and all that was done to it.
 struct Loaded {
-  std::string file;
+  std::string recipe;
 };
 
 struct Conditioning {
-  std::string text;
+  std::string text;    // of the prompt
+  std::string recipe;  // ... and all else that was done to it
 };
 
-// Sizes in pixels. Without a scene nobody has sampled into it.
-struct Latent {
-  int width = 0;
-  int height = 0;
-  int batch = 1;
-  std::optional<Scene> scene;
+// Inputs of SamplerCustomAdvanced.
+struct Noise {
+  std::uint64_t seed = 0;
+};
+struct Guider {
+  std::string model;  // recipe
+  Conditioning positive;
+  Conditioning negative;
+  std::string settings;
+};
+struct SamplerName {
+  std::string name;
+};
+struct Sigmas {
+  std::string settings;
+  std::int64_t steps = 0;
+  double denoise = 1.0;
 };
 
-using Value = std::variant<std::monostate, Batch, Loaded, Conditioning, Latent>;
+using Value = std::variant<std::monostate, Batch, Loaded, Conditioning, Latent, MaskPtr, AudioBatch, Noise, Guider,
+                           SamplerName, Sigmas>;
 
 // What one node made.
 struct NodeOutput {
