@@ -19,8 +19,13 @@ void Executor::run_forever() {
     Run run(machine_, cache_, std::move(taken->second), life);
     const std::string prompt_id = run.prompt_id();
     std::optional<json::object> entry = run.execute();
-    if (!entry) continue;
+    if (!entry) {
+      machine_.control.rest_in_peace(life);
+      continue;
+    }
+    machine_.before_history(run.item());
     machine_.queue.task_done(task, std::move(*entry));
+    machine_.after_history(run.item(), run.written());
     if (run.client()) {
       machine_.sockets.send(run.client(), "executing", {{"node", nullptr}, {"prompt_id", prompt_id}});
     }

@@ -1,7 +1,8 @@
-// Faults that a test asks for over POST /_sim/faults.
+// The faults in force, which a test asks for over POST /_sim/faults.
 #ifndef RENDERYARD_TESTS_COMFYSIM_FAULTS_H_
 #define RENDERYARD_TESTS_COMFYSIM_FAULTS_H_
 
+#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -10,20 +11,28 @@
 #include <vector>
 
 #include "tests/comfysim/digest.h"
-#include "tests/comfysim/pyjson.h"
+#include "tests/comfysim/fault_kinds.h"
 
 namespace comfysim {
 
-// One fault in force. What each does is told in README.md.
-struct Fault {
-  std::string kind;                    // refuse, read_late, drop, die, forget, deaf
-  std::string at;                      // now, post, post_before_queue, post_after_queue, mid_run
-  double probability = 1.0;            // of each occasion
-  std::optional<std::uint64_t> count;  // occasions left; unlimited when not given
-  std::int64_t delay_ms = 0;           // read_late
-  unsigned status = 503;               // refuse; 0 closes the connection unread
+// A moment at which a fault may strike.
+struct Occasion {
+  Occasion(std::string_view place) : at(place) {}  // NOLINT(google-explicit-constructor): most have nothing more
+  Occasion(const char* place) : at(place) {}       // NOLINT(google-explicit-constructor)
+  static Occasion node(std::string_view at, std::int64_t number) {
+    Occasion out(at);
+    out.node_number = number;
+    return out;
+  }
+  static Occasion request(std::string_view at, std::string_view path) {
+    Occasion out(at);
+    out.path = path;
+    return out;
+  }
 
-  json::object to_json() const;
+  std::string_view at;
+  std::string_view path = "/";   // of the request
+  std::int64_t node_number = 2;  // how many nodes the prompt has begun to execute
 };
 
 // Thread-safe. The draws come from a seeded generator, so a run can be repeated as far as its requests can.
@@ -35,15 +44,23 @@ class Faults {
   // returned in `immediate`. On a bad request returns the complaint, which names the field.
   std::optional<std::string> add(const json::value& body, std::vector<Fault>& immediate);
 
-  // The first fault of that kind and place that hits now, its count already lowered.
-  std::optional<Fault> take(std::string_view kind, std::string_view at);
+  // The first fault of that kind that hits on this occasion, its count already lowered.
+  std::optional<Fault> take(std::string_view kind, const Occasion& occasion);
 
-  json::array list() const;
+  json::array list();
 
  private:
-  mutable std::mutex mutex_;
+  using Time = std::chrono::steady_clock::time_point;
+  struct Kept {
+    Fault fault;
+    Time until;
+  };
+
+  void drop_expired(Time now);
+
+  std::mutex mutex_;
   Random random_;
-  std::vector<Fault> faults_;
+  std::vector<Kept> kept_;
 };
 
 }  // namespace comfysim

@@ -116,6 +116,15 @@ TEST_F(ComfysimTest, BadFaultRequestsNameTheField) {
   EXPECT_THAT(complaint({{"fault", "read_late"}, {"delay_ms", 9000}}), HasSubstr("delay_ms"));
   EXPECT_THAT(complaint({{"fault", "refuse"}, {"status", 200}}), HasSubstr("status"));
   EXPECT_THAT(complaint({{"fault", "refuse"}, {"colour", 1}}), HasSubstr("colour"));
+  EXPECT_THAT(complaint({{"fault", "drop"}, {"status", 500}}), HasSubstr("status: fault drop has no such field"));
+  EXPECT_THAT(complaint({{"fault", "closed"}}), HasSubstr("for_ms: fault closed needs it"));
+  EXPECT_THAT(complaint({{"fault", "forget"}, {"for_ms", 10}}), HasSubstr("for_ms"));
+  EXPECT_THAT(complaint({{"fault", "refuse"}, {"for_ms", 0}}), HasSubstr("for_ms"));
+  EXPECT_THAT(complaint({{"fault", "answer_late"}, {"delay_ms", 60'001}}), HasSubstr("delay_ms"));
+  EXPECT_THAT(complaint({{"fault", "answer_late"}, {"path", "queue"}}), HasSubstr("path"));
+  EXPECT_THAT(complaint({{"fault", "die"}, {"at", "mid_run"}, {"node", 0}}), HasSubstr("node"));
+  EXPECT_THAT(complaint({{"fault", "truncate"}, {"bytes", -1}}), HasSubstr("bytes"));
+  EXPECT_THAT(complaint({{"fault", "slow_download"}, {"bytes_per_s", 0}}), HasSubstr("bytes_per_s"));
   EXPECT_EQ(get(port(), "/_sim/faults").body, "[]");
 }
 

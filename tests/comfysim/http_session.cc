@@ -1,6 +1,7 @@
 #include "tests/comfysim/http_session.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -13,8 +14,11 @@
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <chrono>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 
+#include "tests/comfysim/answer_faults.h"
 #include "tests/comfysim/ws_session.h"
 
 namespace comfysim {
@@ -46,24 +50,47 @@ HttpRequest head_of(const HeadParser& parser) {
   return out;
 }
 
-bool is_prompt_post(const HttpRequest& request) {
-  return request.method == "POST" && (request.path == "/prompt" || request.path == "/api/prompt");
+template <class Body>
+http::response<Body> head_of(const HttpResponse& response, bool keep_alive, unsigned version) {
+  http::response<Body> out{http::int_to_status(response.status), version};
+  out.result(response.status);
+  out.set(http::field::content_type, response.content_type);
+  for (const auto& [name, value] : response.headers) out.set(name, value);
+  out.set(http::field::server, kServerName);
+  out.keep_alive(keep_alive);
+  out.content_length(response.body.size());
+  return out;
 }
 
-class HttpSession {
+class HttpSession : public Connection {
  public:
   HttpSession(asio::ip::tcp::socket socket, Hub& hub, Machine& machine, Routes& routes)
-      : stream_(std::move(socket)), hub_(hub), machine_(machine), routes_(routes) {}
+      : stream_(std::move(socket)), hub_(hub), machine_(machine), routes_(routes) {
+    connections_->insert(this);
+  }
+  ~HttpSession() override { connections_->erase(this); }
+  HttpSession(const HttpSession&) = delete;
+  HttpSession& operator=(const HttpSession&) = delete;
 
   asio::awaitable<void> run();
+  void freeze(std::optional<std::chrono::milliseconds> time) override;
 
  private:
   // Whether the connection can be used for another request.
   asio::awaitable<bool> serve_one();
+  // The faults at the head of a POST /prompt. False when that was its end.
+  asio::awaitable<bool> admit(HttpRequest& request, std::int64_t arrived, unsigned version);
   asio::awaitable<bool> read_body(HeadParser& head, HttpRequest& request, HttpResponse& refusal);
   // Reads and drops the `size` bytes of a body; false when the client breaks off.
   asio::awaitable<bool> drain(std::uint64_t size);
+  asio::awaitable<bool> answer(HttpRequest& request, bool keep_alive, unsigned version);
   asio::awaitable<bool> send(HttpResponse response, bool keep_alive, bool head_only, unsigned version);
+  // Sends the body in pieces, and perhaps not all of it; then the connection ends.
+  asio::awaitable<bool> send_badly(const HttpResponse& response, const AnswerPlan& plan, bool keep_alive,
+                                   unsigned version);
+  // Says nothing until the client goes.
+  asio::awaitable<void> hold();
+  asio::awaitable<void> wait(std::chrono::milliseconds time);
 
   std::uint64_t body_limit() const {
     return static_cast<std::uint64_t>(machine_.options.max_upload_mb * 1024.0 * 1024.0);
@@ -72,15 +99,24 @@ class HttpSession {
   beast::tcp_stream stream_;
   beast::flat_buffer buffer_;
   Hub& hub_;
+  const std::shared_ptr<std::set<Connection*>> connections_ = hub_.plain_connections();
   Machine& machine_;
   Routes& routes_;
+  asio::steady_timer thaw_{stream_.get_executor()};  // of a frozen connection: its end
+  bool controls_ = false;                            // asks for faults; they do not hit the one who asks
   bool upgraded_ = false;
+  bool frozen_ = false;
 };
 
 asio::awaitable<void> HttpSession::run() {
   bool more = true;
   while (more) more = co_await serve_one();
   if (upgraded_) co_return;
+  if (frozen_) {
+    co_await thaw_.async_wait(asio::as_tuple(asio::use_awaitable));
+    boost::system::error_code unset;
+    stream_.socket().set_option(asio::socket_base::linger(true, 0), unset);  // the close sends RST
+  }
   boost::system::error_code ignored;
   stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   stream_.socket().close(ignored);
@@ -94,10 +130,11 @@ asio::awaitable<bool> HttpSession::serve_one() {
   stream_.expires_after(kKeepAlive);
   const auto [error, size] =
       co_await http::async_read_header(stream_, buffer_, head, asio::as_tuple(asio::use_awaitable));
-  if (error) co_return false;
+  if (error || frozen_) co_return false;
   const std::int64_t arrived = now_us();
   stream_.expires_never();
   HttpRequest request = head_of(head);
+  controls_ = request.path.starts_with("/_sim/");
   const bool keep_alive = head.keep_alive();
   const bool head_only = request.method == "HEAD";
   const unsigned version = head.get().version();
@@ -116,27 +153,46 @@ asio::awaitable<bool> HttpSession::serve_one() {
     co_return false;
   }
 
-  if (is_prompt_post(request)) {
-    request.post_number = routes_.note_post(arrived);
-    if (const std::optional<Fault> fault = machine_.faults.take("refuse", "post")) {
-      routes_.note_refused(request, fault->status, "fault");
-      if (fault->status == 0) co_return false;
-      co_return co_await send(empty_response(fault->status), false, false, version);
-    }
-    if (const std::optional<Fault> fault = machine_.faults.take("read_late", "post")) {
-      asio::steady_timer timer(stream_.get_executor(), std::chrono::milliseconds(fault->delay_ms));
-      co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
-    }
-  }
+  if (is_prompt_post(request) && !co_await admit(request, arrived, version)) co_return false;
 
-  HttpResponse response;
-  const bool whole = co_await read_body(head, request, response);
-  if (!whole) {
-    if (response.close) co_return false;
-    co_return co_await send(response, false, head_only, version);
+  HttpResponse refusal;
+  const bool whole = co_await read_body(head, request, refusal);
+  if (frozen_ || (!whole && refusal.close)) co_return false;
+  if (!whole) co_return co_await send(std::move(refusal), false, head_only, version);
+  co_return co_await answer(request, keep_alive, version);
+}
+
+asio::awaitable<bool> HttpSession::admit(HttpRequest& request, std::int64_t arrived, unsigned version) {
+  request.post_number = routes_.note_post(arrived);
+  if (const std::optional<Fault> fault = machine_.faults.take("refuse", "post")) {
+    const auto status = static_cast<unsigned>(fault->status);
+    routes_.note_refused(request, status, "fault");
+    if (status != 0) co_await send(empty_response(status), false, false, version);
+    co_return false;
   }
-  response = routes_.handle(request);
+  if (const std::optional<Fault> fault = machine_.faults.take("read_late", "post")) {
+    co_await wait(std::chrono::milliseconds(fault->delay_ms));
+  }
+  co_return true;
+}
+
+asio::awaitable<bool> HttpSession::answer(HttpRequest& request, bool keep_alive, unsigned version) {
+  if (silent_before_queue(machine_, request)) {
+    co_await hold();
+    co_return false;
+  }
+  HttpResponse response = routes_.handle(request);
   if (response.close) co_return false;
+  const AnswerPlan plan = plan_answer(machine_, request, response);
+  if (plan.delay.count() > 0) co_await wait(plan.delay);
+  if (plan.silent) {
+    co_await hold();
+    co_return false;
+  }
+  const bool head_only = request.method == "HEAD";
+  if (!head_only && (plan.end_after || plan.bytes_per_s)) {
+    co_return co_await send_badly(response, plan, keep_alive, version);
+  }
   co_return co_await send(std::move(response), keep_alive, head_only, version);
 }
 
@@ -186,17 +242,62 @@ asio::awaitable<bool> HttpSession::drain(std::uint64_t size) {
 }
 
 asio::awaitable<bool> HttpSession::send(HttpResponse response, bool keep_alive, bool head_only, unsigned version) {
-  http::response<http::string_body> message{http::int_to_status(response.status), version};
-  message.result(response.status);
-  message.set(http::field::content_type, response.content_type);
-  for (const auto& [name, value] : response.headers) message.set(name, value);
-  message.set(http::field::server, kServerName);
-  message.keep_alive(keep_alive);
-  message.content_length(response.body.size());
+  if (frozen_) co_return false;
+  auto message = head_of<http::string_body>(response, keep_alive, version);
   if (!head_only) message.body() = std::move(response.body);
   http::response_serializer<http::string_body> serializer(message);
   const auto [error, size] = co_await http::async_write(stream_, serializer, asio::as_tuple(asio::use_awaitable));
   co_return !error && keep_alive;
+}
+
+asio::awaitable<bool> HttpSession::send_badly(const HttpResponse& response, const AnswerPlan& plan, bool keep_alive,
+                                              unsigned version) {
+  constexpr auto kPause = std::chrono::milliseconds(20);
+  constexpr std::int64_t kPausesPerSecond = 50;
+  if (frozen_) co_return false;
+  auto message = head_of<http::empty_body>(response, keep_alive, version);
+  http::response_serializer<http::empty_body> serializer(message);
+  const auto [head_error, head_size] =
+      co_await http::async_write_header(stream_, serializer, asio::as_tuple(asio::use_awaitable));
+  if (head_error) co_return false;
+  const std::size_t end = std::min<std::size_t>(response.body.size(), plan.end_after.value_or(response.body.size()));
+  std::size_t piece = std::max<std::size_t>(end, 1);
+  if (plan.bytes_per_s) {
+    piece = static_cast<std::size_t>(std::max<std::int64_t>(*plan.bytes_per_s / kPausesPerSecond, 1));
+  }
+  for (std::size_t sent = 0; sent < end;) {
+    const asio::const_buffer buffer(response.body.data() + sent, std::min(piece, end - sent));
+    const auto [error, size] = co_await asio::async_write(stream_, buffer, asio::as_tuple(asio::use_awaitable));
+    if (error || frozen_) co_return false;
+    sent += size;
+    if (plan.bytes_per_s && sent < end) co_await wait(kPause);
+  }
+  co_return keep_alive&& end == response.body.size();
+}
+
+asio::awaitable<void> HttpSession::hold() {
+  std::array<char, 1024> ignored{};
+  for (;;) {
+    const auto [error, size] =
+        co_await stream_.async_read_some(asio::buffer(ignored), asio::as_tuple(asio::use_awaitable));
+    if (error) co_return;
+  }
+}
+
+asio::awaitable<void> HttpSession::wait(std::chrono::milliseconds time) {
+  asio::steady_timer timer(stream_.get_executor(), time);
+  co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+void HttpSession::freeze(std::optional<std::chrono::milliseconds> time) {
+  if (frozen_ || controls_) return;
+  frozen_ = true;
+  if (time) {
+    thaw_.expires_after(*time);
+  } else {
+    thaw_.expires_at(asio::steady_timer::time_point::max());
+  }
+  stream_.cancel();
 }
 
 }  // namespace

@@ -56,7 +56,18 @@ void Hub::drop_all() {
 }
 
 void Hub::deafen_all() {
-  asio::post(io_, [this] { table_.clear(); });
+  // For each open socket an older one of the same id ends now, found dead late: its clean-up takes the newer one's
+  // entry.
+  asio::post(io_, [this] {
+    while (!table_.empty()) forget(std::string(table_.begin()->first));
+  });
+}
+
+void Hub::freeze_all(std::optional<std::chrono::milliseconds> time) {
+  asio::post(io_, [this, time] {
+    for (const SocketPtr& socket : std::vector<SocketPtr>(open_.begin(), open_.end())) socket->freeze(time);
+    for (Connection* connection : std::vector<Connection*>(plain_->begin(), plain_->end())) connection->freeze(time);
+  });
 }
 
 void Hub::attach(const std::string& sid, const SocketPtr& socket) {
@@ -67,6 +78,10 @@ void Hub::attach(const std::string& sid, const SocketPtr& socket) {
 
 void Hub::detach(const std::string& sid, const SocketPtr& socket) {
   open_.erase(socket);
+  forget(sid);
+}
+
+void Hub::forget(const std::string& sid) {
   table_.erase(sid);
   const std::lock_guard lock(mutex_);
   preview_metadata_.erase(sid);

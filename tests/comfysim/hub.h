@@ -5,6 +5,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -31,10 +32,17 @@ using FramePtr = std::shared_ptr<const Frame>;
 // {"type": ..., "data": ...} as a text frame.
 FramePtr make_text_frame(std::string_view type, const json::value& data);
 
-// An open WebSocket as the hub sees it. All calls on the I/O thread.
-class Socket {
+// An open TCP connection as the faults see it. All calls on the I/O thread.
+class Connection {
  public:
-  virtual ~Socket() = default;
+  virtual ~Connection() = default;
+  // Nothing is read or written any more. After `time` (never, without) the connection is reset.
+  virtual void freeze(std::optional<std::chrono::milliseconds> time) = 0;
+};
+
+// An open WebSocket as the hub sees it. All calls on the I/O thread.
+class Socket : public Connection {
+ public:
   virtual void enqueue(FramePtr frame) = 0;
   // Completes when all that was enqueued has been taken by the kernel or the socket is gone.
   virtual asio::awaitable<void> drained() = 0;
@@ -58,6 +66,10 @@ class Hub : public Sockets {
   bool wants_preview_metadata(const Sid& to) const override;
   void drop_all() override;
   void deafen_all() override;
+  void freeze_all(std::optional<std::chrono::milliseconds> time) override;
+
+  // The open connections that are no WebSockets. Shared, because the last ones end with the I/O context, after the hub.
+  const std::shared_ptr<std::set<Connection*>>& plain_connections() const { return plain_; }
 
   void attach(const std::string& sid, const SocketPtr& socket);
   void detach(const std::string& sid, const SocketPtr& socket);
@@ -73,13 +85,16 @@ class Hub : public Sockets {
     FramePtr frame;
   };
 
+  // What the end of a socket does to the table, whosever entry it is.
+  void forget(const std::string& sid);
   void post(Envelope envelope);
   std::optional<Envelope> take();
 
   asio::io_context& io_;
   asio::steady_timer wake_;
-  std::map<std::string, SocketPtr> table_;        // client id -> who gets its messages
-  std::set<SocketPtr> open_;                      // all open sockets, deaf ones too
+  std::map<std::string, SocketPtr> table_;  // client id -> who gets its messages
+  std::set<SocketPtr> open_;                // all open sockets, deaf ones too
+  const std::shared_ptr<std::set<Connection*>> plain_ = std::make_shared<std::set<Connection*>>();
   mutable std::mutex mutex_;                      // guards what follows: both threads use it
   std::deque<Envelope> queue_;                    // the order of send() calls is the order of messages
   std::map<std::string, bool> preview_metadata_;  // client id -> has sent the flag

@@ -20,7 +20,9 @@ Options with_folder(Options options) {
 Instance::Instance(asio::io_context& io, Options options)
     : hub_(io),
       listener_(io, asio::ip::tcp::endpoint(asio::ip::make_address(options.host), options.port)),
-      machine_(with_folder(std::move(options)), hub_, [this] { worker_.wake(); }),
+      machine_(with_folder(std::move(options)), hub_,
+               {.wake_worker = [this] { worker_.wake(); },
+                .close_door = [this](std::chrono::milliseconds time) { listener_.close_for(time); }}),
       routes_(machine_),
       worker_(machine_) {
   asio::co_spawn(io, listener_.accept_loop([this, &io](asio::ip::tcp::socket socket) {

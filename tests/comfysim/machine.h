@@ -2,6 +2,7 @@
 #ifndef RENDERYARD_TESTS_COMFYSIM_MACHINE_H_
 #define RENDERYARD_TESTS_COMFYSIM_MACHINE_H_
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -13,6 +14,7 @@
 #include "tests/comfysim/faults.h"
 #include "tests/comfysim/files.h"
 #include "tests/comfysim/generation.h"
+#include "tests/comfysim/history_veil.h"
 #include "tests/comfysim/ledger.h"
 #include "tests/comfysim/messages.h"
 #include "tests/comfysim/models.h"
@@ -41,27 +43,47 @@ class Sockets : public MessageSink {
  public:
   virtual void drop_all() = 0;    // cut every connection at TCP level
   virtual void deafen_all() = 0;  // forget every table entry; the connections stay open
+  // Nothing is read from or written to the connections of now any more. After `time` (never, without) they end.
+  virtual void freeze_all(std::optional<std::chrono::milliseconds> time) = 0;
+};
+
+// What else a server has that the machine only gives orders to. Any thread may call.
+struct Orders {
+  std::function<void()> wake_worker;                          // a prompt is waiting
+  std::function<void(std::chrono::milliseconds)> close_door;  // stop listening so long
 };
 
 // Everything here is thread-safe.
 struct Machine {
-  // `wake_worker` is called when a prompt is waiting; any thread.
-  Machine(Options o, Sockets& s, std::function<void()> wake_worker);
+  Machine(Options o, Sockets& s, Orders orders);
 
-  // Does a fault of kind drop, die, forget or deaf, after writing it down.
-  void strike(const Fault& fault);
-  // Looks for such faults at one place and does them.
-  void strike_all(std::string_view at);
+  // Does a fault that hits the whole server, after writing it down. `item` is the prompt at which it strikes.
+  void strike(const Fault& fault, const PromptItem* item = nullptr);
+  // Looks for such faults on one occasion and does them.
+  void strike_all(const Occasion& occasion, const PromptItem* item = nullptr);
+  // Takes a fault that the caller does himself, and writes it down; `more` goes into the line.
+  std::optional<Fault> take_fault(std::string_view kind, const Occasion& occasion, const PromptItem* item = nullptr,
+                                  const json::object& more = {});
+
+  // The history as the clients see it, which differs from the queue's by faults.
+  json::object history(std::optional<std::int64_t> max_items, std::int64_t offset);
+  json::object history_of(const std::string& prompt_id);
+
+  // The faults around the end of a prompt: before it goes to history, and right after that. `files` are those it wrote.
+  void before_history(const PromptItem& item);
+  void after_history(const PromptItem& item, const std::vector<FileName>& files);
 
   const Options options;
   const Generation& generation;
   const std::shared_ptr<const NodeDefs> nodes;
   Sockets& sockets;
+  const Orders orders;
   Files files;
   const Models models;
   const Choices choices;
   Ledger ledger;
   Faults faults;
+  HistoryVeil veil;
   RunControl control;
   PromptQueue queue;
 };

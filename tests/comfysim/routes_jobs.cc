@@ -157,7 +157,7 @@ HttpResponse Routes::get_jobs(HttpRequest& request, const std::string&) {
   json::array all;
   for (const ItemPtr& item : machine_.queue.running()) all.push_back(describe(item->to_json(), "in_progress"));
   for (const ItemPtr& item : machine_.queue.pending()) all.push_back(describe(item->to_json(), "pending"));
-  for (const auto& [id, entry] : machine_.queue.history(std::nullopt, -1)) {
+  for (const auto& [id, entry] : machine_.history(std::nullopt, -1)) {
     all.push_back(describe_finished(entry.as_object(), false));
   }
   const auto workflow = request.parameter("workflow_id");
@@ -192,7 +192,7 @@ HttpResponse Routes::get_job(HttpRequest&, const std::string& id) {
   for (const ItemPtr& item : machine_.queue.pending()) {
     if (item->prompt_id == id) return json_response(describe(item->to_json(), "pending"));
   }
-  const json::object history = machine_.queue.history_of(id);
+  const json::object history = machine_.history_of(id);
   if (const json::value* entry = history.if_contains(id))
     return json_response(describe_finished(entry->as_object(), true));
   return json_response({{"error", "Job not found"}}, 404);

@@ -129,13 +129,13 @@ HttpResponse Routes::accept_prompt(const HttpRequest& request, json::object& bod
   item->prompt = std::move(prompt->get_object());
   item->outputs = std::move(validation.outputs);
 
-  machine_.strike_all("post_before_queue");
+  machine_.strike_all("post_before_queue", item.get());
   machine_.ledger.write("accepted", json::value(item->prompt_id), execution_id_of(item->extra_data),
                         {{"post", request.post_number}, {"number", item->number}});
   json::object answer = {
       {"prompt_id", item->prompt_id}, {"number", item->number}, {"node_errors", std::move(validation.node_errors)}};
-  machine_.queue.put(std::move(item));
-  machine_.strike_all("post_after_queue");
+  machine_.queue.put(item);
+  machine_.strike_all("post_after_queue", item.get());
   return json_response(answer);
 }
 
@@ -183,11 +183,11 @@ HttpResponse Routes::get_history(HttpRequest& request, const std::string&) {
   std::int64_t offset = -1;
   if (const auto text = request.parameter("max_items")) max_items = python_int(*text);
   if (const auto text = request.parameter("offset")) offset = python_int(*text);
-  return json_response(machine_.queue.history(max_items, offset));
+  return json_response(machine_.history(max_items, offset));
 }
 
 HttpResponse Routes::get_history_of(HttpRequest&, const std::string& id) {
-  return json_response(machine_.queue.history_of(id));
+  return json_response(machine_.history_of(id));
 }
 
 HttpResponse Routes::post_history(HttpRequest& request, const std::string&) {

@@ -130,7 +130,7 @@ void Run::run_node_of(const std::string& id) {
   if (client_) machine_.control.set_node(id);
   log("node", {{"node_id", id}, {"class_type", class_of(id)}});
   send_to_client("executing", {{"node", id}, {"display_node", id}, {"prompt_id", item_->prompt_id}});
-  if (++executing_count_ == 2) machine_.strike_all("mid_run");
+  machine_.strike_all(Occasion::node("mid_run", ++executing_count_), item_.get());
   check_alive();
   check_interrupt();
   inputs_ = gather_inputs(id);
@@ -245,6 +245,12 @@ void Run::send_text(const std::string& text) {
 }
 
 void Run::wrote(const FileName& name, const std::string& bytes) {
+  if (machine_.take_fault("disk_full", "save", item_.get())) {
+    std::error_code ignored;
+    std::filesystem::remove(machine_.files.path_of(name), ignored);  // as PIL does with what it could not write
+    throw NodeError("OSError", "[Errno 28] No space left on device");
+  }
+  written_.push_back(name);
   json::object line = name.to_json();
   line["node_id"] = node_;
   line["sha256"] = sha256_hex(bytes);
@@ -253,7 +259,7 @@ void Run::wrote(const FileName& name, const std::string& bytes) {
 }
 
 void Run::check_alive() const {
-  if (machine_.control.life() != life_) throw RunIsOver();
+  if (machine_.control.is_over(life_)) throw RunIsOver();
 }
 
 void Run::check_interrupt() {

@@ -25,6 +25,10 @@ class Run : private NodeHost {
   std::optional<json::object> execute();
 
   const std::string& prompt_id() const { return item_->prompt_id; }
+  const PromptItem& item() const { return *item_; }
+
+  // The files that this run put on disk.
+  const std::vector<FileName>& written() const { return written_; }
 
   // Whose messages these are; no value when the prompt came without client_id.
   const Sid& client() const { return client_; }
@@ -74,6 +78,7 @@ class Run : private NodeHost {
   std::int64_t last_value_ = -1;
   std::chrono::steady_clock::time_point last_report_;
   std::string outcome_;
+  std::vector<FileName> written_;
 };
 
 }  // namespace comfysim

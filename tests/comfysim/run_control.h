@@ -34,12 +34,29 @@ class RunControl {
   void end_life() {
     const std::lock_guard lock(mutex_);
     ++life_;
+    worker_dead_ = false;
     changed_.notify_all();
+  }
+  // From now on no node goes on and no prompt ends, until the next life.
+  void kill_worker() {
+    const std::lock_guard lock(mutex_);
+    worker_dead_ = true;
+    changed_.notify_all();
+  }
+  // Whether runs of `life` have to stop where they are.
+  bool is_over(std::uint64_t life) const {
+    const std::lock_guard lock(mutex_);
+    return life_ != life || worker_dead_;
+  }
+  // Waits, as a dead worker does, until `life` is over; returns at once when the worker is alive.
+  void rest_in_peace(std::uint64_t life) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return life_ != life || !worker_dead_; });
   }
   // Sleeps; false at once when `life` is over.
   bool sleep(std::uint64_t life, std::chrono::microseconds duration) {
     std::unique_lock lock(mutex_);
-    return !changed_.wait_for(lock, duration, [&] { return life_ != life; });
+    return !changed_.wait_for(lock, duration, [&] { return life_ != life || worker_dead_; });
   }
 
   // server.client_id and server.last_node_id of ComfyUI: whose prompt ran last and which node is running.
@@ -77,6 +94,7 @@ class RunControl {
   std::condition_variable changed_;
   bool interrupted_ = false;
   bool free_ = false;
+  bool worker_dead_ = false;
   std::uint64_t life_ = 0;
   Sid client_;
   std::optional<std::string> node_;

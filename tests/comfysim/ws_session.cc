@@ -29,6 +29,7 @@ class WsSession : public Socket, public std::enable_shared_from_this<WsSession> 
       : ws_(std::move(stream)),
         written_(ws_.get_executor()),
         wanted_(ws_.get_executor()),
+        thaw_(ws_.get_executor()),
         sid_(std::move(sid)),
         hub_(hub),
         machine_(machine) {}
@@ -36,6 +37,7 @@ class WsSession : public Socket, public std::enable_shared_from_this<WsSession> 
   void enqueue(FramePtr frame) override;
   asio::awaitable<void> drained() override;
   void cut() override;
+  void freeze(std::optional<std::chrono::milliseconds> time) override;
 
   asio::awaitable<void> run(UpgradeRequest request);
 
@@ -49,6 +51,8 @@ class WsSession : public Socket, public std::enable_shared_from_this<WsSession> 
   websocket::stream<beast::tcp_stream> ws_;
   asio::steady_timer written_;  // cancelled when the outbox is empty
   asio::steady_timer wanted_;   // cancelled when it is not
+  asio::steady_timer thaw_;     // of a frozen connection: its end
+  bool frozen_ = false;
   std::deque<FramePtr> outbox_;
   bool open_ = true;
   bool first_message_ = true;
@@ -77,7 +81,21 @@ void WsSession::cut() {
   // With linger 0 the kernel sends RST and throws away what was not sent yet: the client sees its connection break.
   socket.set_option(asio::socket_base::linger(true, 0), ignored);
   socket.close(ignored);
+  thaw_.cancel();
   end();
+}
+
+void WsSession::freeze(std::optional<std::chrono::milliseconds> time) {
+  if (!open_ || frozen_) return;
+  frozen_ = true;
+  if (time) {
+    thaw_.expires_after(*time);
+  } else {
+    thaw_.expires_at(asio::steady_timer::time_point::max());
+  }
+  end();
+  boost::system::error_code ignored;
+  beast::get_lowest_layer(ws_).socket().cancel(ignored);
 }
 
 void WsSession::end() {
@@ -135,7 +153,7 @@ asio::awaitable<void> WsSession::read_loop() {
   beast::flat_buffer buffer;
   while (open_) {
     const auto [error, size] = co_await ws_.async_read(buffer, asio::as_tuple(asio::use_awaitable));
-    if (error) co_return;
+    if (error || frozen_) co_return;
     if (ws_.got_text()) on_text(beast::buffers_to_string(buffer.data()));
     buffer.consume(buffer.size());
   }
@@ -156,6 +174,10 @@ asio::awaitable<void> WsSession::run(UpgradeRequest request) {
   greet();
   asio::co_spawn(ws_.get_executor(), write_loop(), asio::detached);
   co_await read_loop();
+  if (frozen_) {
+    co_await thaw_.async_wait(asio::as_tuple(asio::use_awaitable));
+    cut();
+  }
   hub_.detach(sid_, self);
   end();
   // A client that broke off, or the close handshake, which async_read has answered, leaves nothing but the TCP
