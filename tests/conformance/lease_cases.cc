@@ -217,13 +217,28 @@ TEST_P(StoreSuite, NamesAndUrlsOfInstancesAreUnique) {
   wanted.name = "gpu-1";
   wanted.api_url = "http://elsewhere:8188";
   wanted.ws_url = "ws://elsewhere:8188";
-  EXPECT_TRUE(absl::IsAlreadyExists(await(instances().add(wanted)).status())) << "the name";
+  EXPECT_EQ(await(instances().add(wanted)).status(),
+            absl::AlreadyExistsError("name: \"gpu-1\" is the instance at http://gpu-1:8188; an instance's URL never "
+                                     "changes, choose another name"));
   wanted.name = "gpu-2";
   wanted.api_url = "http://gpu-1:8188";
-  EXPECT_TRUE(absl::IsAlreadyExists(await(instances().add(wanted)).status())) << "the URL";
+  EXPECT_EQ(await(instances().add(wanted)).status(),
+            absl::AlreadyExistsError("api_url: http://gpu-1:8188 is the instance \"gpu-1\"; two instances may not be "
+                                     "one server"));
   wanted.name = "gpu-1";
-  EXPECT_TRUE(absl::IsAlreadyExists(await(instances().add(wanted)).status())) << "both, and enabled";
-  EXPECT_EQ(must(instances().list()).size(), 1u);
+  EXPECT_EQ(
+      await(instances().add(wanted)).status(),
+      absl::AlreadyExistsError("name: \"gpu-1\" exists with this api_url and is enabled; nothing is left to add"));
+  add_instance("gpu-3");
+  wanted.name = "gpu-3";
+  EXPECT_EQ(await(instances().add(wanted)).status().message().substr(0, 5), "name:") << "the name before the URL";
+  ASSERT_TRUE(await(instances().set_enabled("gpu-1", false)).ok());
+  wanted.name = "gpu-2";
+  EXPECT_EQ(
+      await(instances().add(wanted)).status(),
+      absl::AlreadyExistsError("api_url: http://gpu-1:8188 is the instance \"gpu-1\", which is disabled; add it by "
+                               "this name to enable it again"));
+  EXPECT_EQ(must(instances().list()).size(), 2u);
 }
 
 TEST_P(StoreSuite, DisabledInstancesComeBackByAddOrEnable) {

@@ -26,6 +26,10 @@ absl::StatusOr<ports::InstanceRow> add_instance(Transaction& txn, const ports::N
   if (same_name != nullptr && same_name->row.api_url == wanted.api_url && !same_name->row.is_enabled) {
     return put_enabled(txn, *same_name, true);
   }
+  if (same_name != nullptr) return ports::already_exists(wanted, same_name->row);
+  for (const auto& [id, other] : txn.tables().instances) {
+    if (!other.row.removed_at && other.row.api_url == wanted.api_url) return ports::already_exists(wanted, other.row);
+  }
   InstanceRecord instance;
   instance.row.id = txn.draw_instance_id();
   instance.row.name = wanted.name;

@@ -27,7 +27,12 @@ base::Task<absl::StatusOr<ports::InstanceRow>> InstanceStore::add(ports::NewInst
     if (!again.empty()) return read_and_commit(transaction, again);
     const pqxx::result added = transaction.run(
         sql::kAddInstance, Params().add(instance.name).add(instance.api_url).add(instance.ws_url).add(instance.slots));
-    return read_and_commit(transaction, added);
+    if (!added.empty()) return read_and_commit(transaction, added);
+    const pqxx::result found =
+        transaction.run(sql::kConflictingInstance, Params().add(instance.name).add(instance.api_url));
+    if (found.empty()) return absl::AbortedError("the name or URL was in use a moment ago; try again");
+    Reader reader(found.front());
+    return ports::already_exists(instance, read_instance(reader));
   };
   return offload<absl::StatusOr<ports::InstanceRow>>(pool_, strand_, std::move(work));
 }
