@@ -51,14 +51,15 @@ class Collector {
         auto fetched = co_await context_.comfy.fetch(file, std::move(sink), deadline);
         status = fetched.status();
         store_away = !store_error_.ok();
-        if (fetched.ok()) {
+        if (fetched.ok()) status = co_await still_ours(file, fetched->version);
+        if (status.ok()) {
           auto blob = co_await (*writer)->finish();
           if (blob.ok()) co_return row_of(file, *blob, fetched->content_type);
           status = blob.status();
           store_away = true;
         }
       }
-      if (absl::IsCancelled(status)) co_return status;
+      if (absl::IsCancelled(status) || overwritten_) co_return status;
       if (absl::IsNotFound(status) && !store_away) co_return status;
       if (absl::IsDataLoss(status) && ++truncated >= 3) co_return status;
       // The store full or away is waited for without end: the render is done and must not be thrown away.
@@ -69,6 +70,22 @@ class Collector {
       const absl::Duration pause = retry_pause(deps_.random, attempt);
       CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
     }
+  }
+
+  // Names on the instance are not ours: what was copied must be what the prompt left there, from the first byte to the
+  // last.
+  base::Task<absl::Status> still_ours(domain::OutputFile file, ports::FileVersion begun) {
+    if (domain::written_after_end(begun.modified_at, execution_.row.prompt_ended_at)) {
+      overwritten_ = true;
+      co_return absl::FailedPreconditionError("it was written again after the prompt had ended");
+    }
+    const absl::Time deadline = deps_.clock.now() + context_.config.request_deadline;
+    auto now = co_await context_.comfy.version(std::move(file), deadline);
+    if (absl::IsNotFound(now.status())) co_return absl::OkStatus();  // deleted since, which changes nothing
+    if (!now.ok()) co_return now.status();
+    if (!begun.changed_to(*now)) co_return absl::OkStatus();
+    overwritten_ = true;
+    co_return absl::FailedPreconditionError("it was written again while it was copied");
   }
 
   absl::AnyInvocable<absl::Status(std::string_view)> sink_into(ports::BlobWriter& writer) {
@@ -95,9 +112,10 @@ class Collector {
 
   base::Task<absl::Status> failed(const domain::OutputFile& file, const absl::Status& why) {
     ports::Advance step =
-        failed_with(domain::code::kOutputMissing,
+        failed_with(overwritten_ ? domain::code::kOutputOverwritten : domain::code::kOutputMissing,
                     "output file \"" + file.filename + "\" of node " + file.node_id +
-                        " could not be had from the instance: " + std::string(base::to_std(why.message())),
+                        (overwritten_ ? " was overwritten: " : " could not be had from the instance: ") +
+                        std::string(base::to_std(why.message())),
                     file.node_id);
     auto moved = co_await persist(context_, std::move(step));
     co_return moved.status();
@@ -135,6 +153,7 @@ class Collector {
   Deps& deps_;
   absl::Time give_up_at_;
   absl::Status store_error_;
+  bool overwritten_ = false;
 };
 
 }  // namespace

@@ -15,14 +15,18 @@ Execution::Execution(ports::ExecutionRow execution_row, base::Strand& strand, ba
   }
   const std::optional<domain::HistoryEnd> end = domain::history_end_from(row.heard_end.value_or(""));
   if (!end) return;
-  std::optional<domain::ExecutionError> error;
+  domain::HeardPrompt::Stored stored;
+  stored.end = *end;
+  stored.outputs_json = row.heard_outputs.value_or("");
+  stored.whole = row.heard_whole;
+  stored.ended_at = row.prompt_ended_at;
   if (row.error) {
-    error.emplace();
-    error->message = row.error->message;
-    error->node_id = row.error->node_id;
-    error->node_type = row.error->node_class;
+    stored.error.emplace();
+    stored.error->message = row.error->message;
+    stored.error->node_id = row.error->node_id;
+    stored.error->node_type = row.error->node_class;
   }
-  heard_.restore(*end, row.heard_outputs.value_or(""), std::move(error), row.heard_whole);
+  heard_.restore(std::move(stored));
 }
 
 const std::string& Execution::prompt_id() const {

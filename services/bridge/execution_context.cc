@@ -35,6 +35,7 @@ void take_over(Execution& execution, const ports::Advance& step) {
   if (step.comfyui_prompt_id) execution.row.comfyui_prompt_id = step.comfyui_prompt_id;
   if (step.heard_outputs) execution.row.heard_outputs = step.heard_outputs;
   if (step.heard_end) execution.row.heard_end = step.heard_end;
+  if (step.prompt_ended_at) execution.row.prompt_ended_at = step.prompt_ended_at;
   if (step.heard_whole) execution.row.heard_whole = *step.heard_whole;
 }
 

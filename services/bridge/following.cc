@@ -231,6 +231,7 @@ class Follower {
     write.outputs = heard.outputs_json();
     write.error = error_heard();
     write.whole = heard.whole();
+    write.prompt_ended_at = heard.ended_at();
     const absl::Status status =
         co_await context_.deps.executions.record_heard(execution_.row.id, context_.lease.epoch, std::move(write));
     if (absl::IsCancelled(status)) co_return status;
@@ -265,6 +266,7 @@ class Follower {
     entry.end = heard.end().value_or(HistoryEnd::kError);
     entry.error = heard.error();
     entry.outputs_json = heard.outputs_json();
+    entry.ended_at = heard.ended_at();
     return entry;
   }
 
@@ -276,6 +278,7 @@ class Follower {
         step.to = ExecutionState::kCollecting;
         step.heard_end = "success";
         step.heard_outputs = entry.outputs_json;
+        step.prompt_ended_at = entry.ended_at;
         step.heard_whole = outputs_from == kFromEvents;
         execution_.outputs_from = std::move(outputs_from);
         break;

@@ -351,8 +351,16 @@ TEST_P(StoreSuite, WhatWasHeardIsKeptAndFenced) {
   EXPECT_TRUE(execution(e).heard_whole) << "kept";
   auto running = step_of(e, lease.epoch, ExecutionState::kQueued, ExecutionState::kRunning);
   running.heard_whole = false;
+  running.prompt_ended_at = absl::FromUnixMillis(1795221880299);
   ASSERT_TRUE(must(executions().advance(running)));
   EXPECT_FALSE(execution(e).heard_whole);
+  EXPECT_EQ(execution(e).prompt_ended_at, running.prompt_ended_at);
+  ports::HeardWrite ended;
+  ended.prompt_ended_at = absl::FromUnixMillis(7);
+  ASSERT_TRUE(await(executions().record_heard(e, lease.epoch, ended)).ok());
+  EXPECT_EQ(execution(e).prompt_ended_at, ended.prompt_ended_at);
+  ASSERT_TRUE(await(executions().record_heard(e, lease.epoch, {})).ok());
+  EXPECT_EQ(execution(e).prompt_ended_at, ended.prompt_ended_at) << "kept";
 }
 
 TEST_P(StoreSuite, LiveExecutionsOfAnInstance) {

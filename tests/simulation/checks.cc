@@ -203,6 +203,7 @@ class Checker {
       // Not by gaps alone: with its history there, or with every message heard, it must complete.
       return hit(last, kForgets);
     }
+    if (error == code::kOutputOverwritten) return hit(last, {FaultKind::kComfyOverwrites});
     if (error == code::kSubmissionRefused) {
       return std::count_if(executions.begin(), executions.end(), [](const ports::ExecutionRow* execution) {
                return execution->state == ExecutionState::kNotAccepted;

@@ -53,6 +53,8 @@ std::string to_string(FaultKind kind, PostFault post) {
       return "comfy_drops_sockets";
     case FaultKind::kComfyDeaf:
       return "comfy_deaf_socket";
+    case FaultKind::kComfyOverwrites:
+      return "comfy_overwrites";
     case FaultKind::kComfyHistoryLag:
       return "comfy_history_lags";
     case FaultKind::kComfySlow:

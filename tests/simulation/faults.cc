@@ -17,15 +17,15 @@ struct Weighted {
 
 // How often each is drawn.
 constexpr Weighted kTable[] = {
-    {FaultKind::kKillBridge, 24},         {FaultKind::kKillDispatcher, 10},  {FaultKind::kKillGateway, 6},
-    {FaultKind::kStopBridge, 10},         {FaultKind::kStopDispatcher, 6},   {FaultKind::kStopGateway, 3},
-    {FaultKind::kComfyPost, 20},          {FaultKind::kComfyRefuse, 6},      {FaultKind::kComfyDie, 6},
-    {FaultKind::kComfyForgetHistory, 3},  {FaultKind::kComfyForgetAll, 3},   {FaultKind::kComfyForgetsEnded, 3},
-    {FaultKind::kComfyGapAndForgets, 4},  {FaultKind::kComfyDropSockets, 5}, {FaultKind::kComfyDeaf, 5},
-    {FaultKind::kComfyHistoryLag, 4},     {FaultKind::kComfySlow, 3},        {FaultKind::kDatabaseAway, 6},
-    {FaultKind::kDatabaseAnswersLost, 8}, {FaultKind::kDatabaseHeld, 6},     {FaultKind::kCallsLost, 5},
-    {FaultKind::kStreamsBreak, 5},        {FaultKind::kHintsLost, 6},        {FaultKind::kArtifactsFull, 3},
-    {FaultKind::kRedisAway, 1},
+    {FaultKind::kKillBridge, 24},        {FaultKind::kKillDispatcher, 10},     {FaultKind::kKillGateway, 6},
+    {FaultKind::kStopBridge, 10},        {FaultKind::kStopDispatcher, 6},      {FaultKind::kStopGateway, 3},
+    {FaultKind::kComfyPost, 20},         {FaultKind::kComfyRefuse, 6},         {FaultKind::kComfyDie, 6},
+    {FaultKind::kComfyForgetHistory, 3}, {FaultKind::kComfyForgetAll, 3},      {FaultKind::kComfyForgetsEnded, 3},
+    {FaultKind::kComfyGapAndForgets, 4}, {FaultKind::kComfyDropSockets, 5},    {FaultKind::kComfyDeaf, 5},
+    {FaultKind::kComfyOverwrites, 4},    {FaultKind::kComfyHistoryLag, 4},     {FaultKind::kComfySlow, 3},
+    {FaultKind::kDatabaseAway, 6},       {FaultKind::kDatabaseAnswersLost, 8}, {FaultKind::kDatabaseHeld, 6},
+    {FaultKind::kCallsLost, 5},          {FaultKind::kStreamsBreak, 5},        {FaultKind::kHintsLost, 6},
+    {FaultKind::kArtifactsFull, 3},      {FaultKind::kRedisAway, 1},
 };
 
 constexpr PostFault kPostFaults[] = {
@@ -267,6 +267,16 @@ void Faults::apply_comfy(const PlannedFault& fault) {
     case FaultKind::kComfyDeaf:
       comfy.deafen();
       break;
+    case FaultKind::kComfyOverwrites: {
+      // Copies are late: some by as much as it takes to find the file overwritten before or while it is read.
+      const absl::Duration late = testing::FakeComfy::kOverwrittenAfter + fault.lasts / 10;
+      until = now + fault.lasts + late;
+      comfy.overwrite_ended(true);
+      later(fault.lasts, [&comfy] { comfy.overwrite_ended(false); });
+      park_.depot().set_condition(testing::ArtifactDepot::Condition::kFull);
+      later(late, [this] { park_.depot().set_condition(testing::ArtifactDepot::Condition::kGood); });
+      break;
+    }
     case FaultKind::kComfyHistoryLag:
       until = now + fault.lasts;
       comfy.settings().history_lag = absl::Seconds(2);
@@ -353,6 +363,7 @@ void Faults::stop_all() {
     comfy->disarm();
     comfy->refuse_connections(false);
     comfy->forget_ended(false);
+    comfy->overwrite_ended(false);
     comfy->slow(1);
     comfy->settings().history_lag = absl::Milliseconds(2);
     comfy->restart();

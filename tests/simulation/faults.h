@@ -30,6 +30,7 @@ enum class FaultKind {
   kComfyGapAndForgets,  // so it is, and the sockets break and stay away for a moment
   kComfyDropSockets,
   kComfyDeaf,
+  kComfyOverwrites,  // outputs are overwritten soon after their prompt's end, and the artifact store is full till then
   kComfyHistoryLag,
   kComfySlow,
   kDatabaseAway,

@@ -98,13 +98,14 @@ int main(int argc, char** argv) {
   app.add_option("--trace-lines", lines, "lines of the trace to print for a failure")->capture_default_str();
   app.add_flag("--trace", trace, "print the trace of a run that found nothing, too");
   app.add_option("--max-failures", max_failures, "stop after so many failed seeds")->capture_default_str();
-  app.add_option("--plant", plant, "plant a bug: post-before-intent, resend-on-unclear, unseen-gap")
-      ->check(CLI::IsMember({"none", "post-before-intent", "resend-on-unclear", "unseen-gap"}));
+  app.add_option("--plant", plant, "plant a bug: post-before-intent, resend-on-unclear, unseen-gap, blind-copy")
+      ->check(CLI::IsMember({"none", "post-before-intent", "resend-on-unclear", "unseen-gap", "blind-copy"}));
   CLI11_PARSE(app, argc, argv);
   using renderyard::simulation::PlantedBug;
   PlantedBug planted = PlantedBug::kNone;
   if (plant == "post-before-intent") planted = PlantedBug::kPostBeforeIntent;
   if (plant == "resend-on-unclear") planted = PlantedBug::kResendOnUnclear;
   if (plant == "unseen-gap") planted = PlantedBug::kUnseenGap;
+  if (plant == "blind-copy") planted = PlantedBug::kBlindCopy;
   return renderyard::simulation::run(seed, seeds, lines, trace, planted, max_failures);
 }

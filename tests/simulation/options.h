@@ -15,6 +15,7 @@ enum class PlantedBug {
   kNone,
   kPostBeforeIntent,  // the POST goes out before the commit that says so is durable
   kResendOnUnclear,   // a POST whose outcome is unclear is simply sent again
+  kBlindCopy,         // output files are copied whatever their age and version
   kUnseenGap,         // the WebSocket library reconnects by itself and tells nobody
 };
 

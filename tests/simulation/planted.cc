@@ -74,7 +74,13 @@ class PlantedInstance final : public ports::ComfyInstance {
   base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile file,
                                                        absl::AnyInvocable<absl::Status(std::string_view)> sink,
                                                        absl::Time deadline) override {
-    return inner_->fetch(std::move(file), std::move(sink), deadline);
+    auto fetched = co_await inner_->fetch(std::move(file), std::move(sink), deadline);
+    if (bug_ == PlantedBug::kBlindCopy && fetched.ok()) fetched->version = {};
+    co_return fetched;
+  }
+  base::Task<absl::StatusOr<ports::FileVersion>> version(domain::OutputFile file, absl::Time deadline) override {
+    if (bug_ == PlantedBug::kBlindCopy) co_return ports::FileVersion();
+    co_return co_await inner_->version(std::move(file), deadline);
   }
   base::Task<absl::Status> cancel(std::string prompt_id, ports::ComfyAbilities abilities,
                                   absl::Time deadline) override {
@@ -104,7 +110,7 @@ base::Task<absl::StatusOr<std::optional<ports::StartedExecution>>> EagerStore::s
 
 std::unique_ptr<ports::ComfyInstance> PlantedConnector::instance(const ports::InstanceRow& row) {
   std::unique_ptr<ports::ComfyInstance> plain = inner_.instance(row);
-  if (bug_ != PlantedBug::kResendOnUnclear && bug_ != PlantedBug::kUnseenGap) return plain;
+  if (bug_ == PlantedBug::kNone || bug_ == PlantedBug::kPostBeforeIntent) return plain;
   return std::make_unique<PlantedInstance>(process_, std::move(plain), bug_);
 }
 

@@ -74,6 +74,7 @@ class EagerStore final : public ports::ExecutionStore {
 
 // Gives instances with the bug, when it is one of theirs; else plain ones.
 //   kResendOnUnclear  a POST whose outcome is unclear is sent a second time, as a retrying HTTP library does
+//   kBlindCopy        what a server says of an output file's age and version is not heard
 //   kUnseenGap        a socket that breaks is opened again underneath, as a self-healing WebSocket library does
 class PlantedConnector final : public ports::ComfyConnector {
  public:

@@ -64,6 +64,10 @@ TEST(Simulation, FindsAGapThatNobodySaw) {
   EXPECT_NE(found_by(PlantedBug::kUnseenGap, 1000), 0u) << "not found within 1,000 seeds";
 }
 
+TEST(Simulation, FindsACopyOfAnOverwrittenOutput) {
+  EXPECT_NE(found_by(PlantedBug::kBlindCopy, 1000), 0u) << "not found within 1,000 seeds";
+}
+
 TEST(Simulation, FindsAResendOnUnclear) {
   EXPECT_NE(found_by(PlantedBug::kResendOnUnclear, 1000), 0u) << "not found within 1,000 seeds";
 }

@@ -133,21 +133,35 @@ TEST(HeardPromptTest, CachedOutputsCountOnlyOnServersThatRepeatThem) {
 
 TEST(HeardPromptTest, WhatAnEarlierProcessStoredIsTakenUp) {
   HeardPrompt prompt;
-  prompt.restore(HistoryEnd::kSuccess, R"({"9":{"images":[1]}})", std::nullopt, true);
+  prompt.restore({.end = HistoryEnd::kSuccess,
+                  .outputs_json = R"({"9":{"images":[1]}})",
+                  .whole = true,
+                  .ended_at = absl::FromUnixSeconds(7)});
+  EXPECT_EQ(prompt.ended_at(), absl::FromUnixSeconds(7));
   EXPECT_EQ(without_history(prompt), WithoutHistory::kAsHeard);
   EXPECT_EQ(prompt.outputs_json(), R"({"9":{"images":[1]}})");
   HeardPrompt with_gaps;
-  with_gaps.restore(HistoryEnd::kSuccess, "", std::nullopt, false);
+  with_gaps.restore({.end = HistoryEnd::kSuccess, .outputs_json = ""});
   EXPECT_EQ(without_history(with_gaps), WithoutHistory::kOutputsMissing);
   EXPECT_EQ(with_gaps.outputs_json(), "{}");
   HeardPrompt broken;
-  broken.restore(HistoryEnd::kError, "{}", failed(true), false);
+  broken.restore({.end = HistoryEnd::kError, .outputs_json = "{}", .error = failed(true)});
   EXPECT_EQ(without_history(broken), WithoutHistory::kAsHeard);
   EXPECT_EQ(broken.error()->message, "no memory");
   for (const HistoryEnd end : {HistoryEnd::kSuccess, HistoryEnd::kError, HistoryEnd::kInterrupted}) {
     EXPECT_EQ(history_end_from(to_string(end)), end);
   }
   EXPECT_FALSE(history_end_from(""));
+}
+
+TEST(OutputFilesTest, AFileWrittenAfterItsPromptsEndIsAnotherPrompts) {
+  const absl::Time end = absl::FromUnixMillis(1795221880299);
+  EXPECT_FALSE(written_after_end(end - absl::Hours(5), end)) << "a cached output";
+  EXPECT_FALSE(written_after_end(end, end));
+  EXPECT_FALSE(written_after_end(end + kFileClockSlack, end));
+  EXPECT_TRUE(written_after_end(end + kFileClockSlack + absl::Milliseconds(1), end));
+  EXPECT_FALSE(written_after_end(std::nullopt, end));
+  EXPECT_FALSE(written_after_end(end, std::nullopt));
 }
 
 using Files = std::multiset<std::string>;
@@ -186,6 +200,7 @@ TEST(HeardPromptTest, WhereARecordingWasHeardWholeItsHistoryHasNoOtherFiles) {
         const auto entry = parse_history(event.exchange->body, id);
         if (!entry.ok() || !*entry) continue;
         if (prompt.end()) EXPECT_EQ(*prompt.end(), (*entry)->end) << recording.name << " " << id;
+        if (prompt.ended_at()) EXPECT_EQ(prompt.ended_at(), (*entry)->ended_at) << recording.name << " " << id;
         if (!prompt.whole()) {
           ++gaps;
           continue;

@@ -20,6 +20,12 @@ void append_files(std::vector<OutputFile>& files, std::string_view node_id, Comf
   }
 }
 
+std::optional<absl::Time> read_timestamp(ComfyValue data) {
+  const auto ms = data["timestamp"].number();
+  if (!ms || !(*ms > 0) || !(*ms < 1e15)) return std::nullopt;
+  return absl::FromUnixMillis(static_cast<std::int64_t>(*ms));
+}
+
 ExecutionError read_execution_error(ComfyValue data) {
   ExecutionError error;
   error.prompt_id = data["prompt_id"].id_text();

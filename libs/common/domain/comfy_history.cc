@@ -12,6 +12,7 @@ namespace {
 void read_end(HistoryEntry& entry, ComfyValue status) {
   for (const auto message : status["messages"].items()) {
     const std::string type = message[std::size_t{0}].string_or("");
+    if (const auto at = read_timestamp(message[std::size_t{1}])) entry.ended_at = at;
     if (type == "execution_error") entry.error = read_execution_error(message[std::size_t{1}]);
     // Its status_str says "error" like a failure's; only the message tells.
     if (type == "execution_interrupted") entry.interrupted = read_execution_interrupted(message[std::size_t{1}]);

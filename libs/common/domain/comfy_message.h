@@ -5,6 +5,7 @@
 #pragma once
 
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include <cstdint>
 #include <optional>
@@ -77,6 +78,7 @@ struct Executed {
 
 struct ExecutionSuccess {
   std::string prompt_id;
+  std::optional<absl::Time> at = {};  // the server's clock
 };
 
 struct ExecutionError {
@@ -135,6 +137,8 @@ struct HistoryEntry {
   std::optional<ExecutionError> error;  // when end is kError
   std::optional<ExecutionInterrupted> interrupted;
   std::string execution_id;  // extra_data.renderyard.execution_id, empty when absent
+  // The server's clock, at its last message; absent on servers whose messages have no time stamps (mid 2024).
+  std::optional<absl::Time> ended_at;
 };
 
 // The entry of `prompt_id`; nullopt when the server does not (or not yet) know its end.

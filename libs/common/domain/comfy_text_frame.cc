@@ -76,7 +76,7 @@ ComfyMessage read_executed(ComfyValue data) {
 }
 
 ComfyMessage read_success(ComfyValue data) {
-  return ExecutionSuccess{.prompt_id = data["prompt_id"].id_text()};
+  return ExecutionSuccess{.prompt_id = data["prompt_id"].id_text(), .at = read_timestamp(data)};
 }
 ComfyMessage read_error(ComfyValue data) {
   return read_execution_error(data);

@@ -45,9 +45,10 @@ void HeardPrompt::apply(const ComfyMessage& message, std::uint64_t stream) {
     if (cached_.contains(executed->node)) repeats_cached_ = true;
     // Cached nodes without output come with null: it adds nothing and replaces nothing.
     if (executed->output_json != "null") outputs_.insert_or_assign(executed->node, executed->output_json);
-  } else if (std::holds_alternative<ExecutionSuccess>(message)) {
+  } else if (const auto* success = std::get_if<ExecutionSuccess>(&message)) {
     started_ = true;
     hear_end(HistoryEnd::kSuccess, stream);
+    ended_at_ = success->at;
   } else if (const auto* error = std::get_if<ExecutionError>(&message)) {
     started_ = true;
     if (!error->ends_prompt) return;
@@ -66,14 +67,14 @@ void HeardPrompt::hear_end(HistoryEnd end, std::uint64_t stream) {
   unbroken_ = start_stream_ != 0 && start_stream_ == stream;
 }
 
-void HeardPrompt::restore(HistoryEnd end, std::string_view outputs_json, std::optional<ExecutionError> error,
-                          bool whole) {
+void HeardPrompt::restore(Stored stored) {
   anything_ = true;
   started_ = true;
-  end_ = end;
-  error_ = std::move(error);
-  restored_whole_ = whole;
-  const auto document = parse_comfy_json(outputs_json);
+  end_ = stored.end;
+  error_ = std::move(stored.error);
+  ended_at_ = stored.ended_at;
+  restored_whole_ = stored.whole;
+  const auto document = parse_comfy_json(stored.outputs_json);
   if (!document.ok()) return;
   for (const auto& [node_id, output] : document->root().members()) outputs_.insert_or_assign(node_id, output.to_json());
 }

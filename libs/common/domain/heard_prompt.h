@@ -7,6 +7,8 @@
 // tests/recordings (finish-while-away, reconnect-same-client-id, cached-rerun).
 #pragma once
 
+#include <absl/time/time.h>
+
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -26,8 +28,15 @@ class HeardPrompt {
  public:
   // stream: which unbroken connection it came on, from 1.
   void apply(const ComfyMessage& message, std::uint64_t stream);
-  // What an earlier process had stored. outputs_json: node id -> output; text that is no object restores none.
-  void restore(HistoryEnd end, std::string_view outputs_json, std::optional<ExecutionError> error, bool whole);
+  // What an earlier process had stored.
+  struct Stored {
+    HistoryEnd end = HistoryEnd::kError;
+    std::string outputs_json;  // node id -> output; text that is no object is none
+    std::optional<ExecutionError> error = {};
+    bool whole = false;
+    std::optional<absl::Time> ended_at = {};
+  };
+  void restore(Stored stored);
 
   bool anything() const { return anything_; }
   bool started() const { return started_; }
@@ -35,6 +44,8 @@ class HeardPrompt {
   bool over() const { return over_; }
   const std::optional<HistoryEnd>& end() const { return end_; }
   const std::optional<ExecutionError>& error() const { return error_; }
+  // By the server's clock, where it says so.
+  const std::optional<absl::Time>& ended_at() const { return ended_at_; }
   // The prompt succeeded and every one of its outputs was heard: the outputs may stand for the history's.
   bool whole() const;
   // The node outputs heard so far as one JSON object, like history's "outputs".
@@ -48,6 +59,7 @@ class HeardPrompt {
   bool over_ = false;
   std::optional<HistoryEnd> end_;
   std::optional<ExecutionError> error_;
+  std::optional<absl::Time> ended_at_;
   std::map<std::string, std::string> outputs_;  // node id -> output JSON
   std::uint64_t start_stream_ = 0;              // where execution_start came; 0 = not heard
   bool unbroken_ = false;                       // the end came there too

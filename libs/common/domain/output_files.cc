@@ -13,4 +13,8 @@ std::vector<OutputFile> output_files(std::string_view outputs_json) {
   return files;
 }
 
+bool written_after_end(std::optional<absl::Time> modified_at, std::optional<absl::Time> prompt_ended_at) {
+  return modified_at && prompt_ended_at && *modified_at > *prompt_ended_at + kFileClockSlack;
+}
+
 }  // namespace renderyard::domain

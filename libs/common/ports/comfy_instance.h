@@ -40,8 +40,21 @@ struct ComfyAbilities {
   std::string version;  // as /system_stats says, may be empty
 };
 
+// What the server says of the file that has a name now. Absent: it does not say.
+struct FileVersion {
+  std::optional<std::int64_t> size_bytes = {};
+  std::optional<absl::Time> modified_at = {};  // the server's clock, whole seconds
+  std::optional<std::string> etag = {};
+
+  // Is `later` provably another content than this?
+  bool changed_to(const FileVersion& later) const {
+    const auto differ = [](const auto& a, const auto& b) { return a && b && *a != *b; };
+    return differ(size_bytes, later.size_bytes) || differ(modified_at, later.modified_at) || differ(etag, later.etag);
+  }
+};
+
 struct FetchedFile {
-  std::int64_t size_bytes = 0;
+  FileVersion version;  // at the beginning
   std::string content_type;
 };
 
@@ -72,6 +85,9 @@ class ComfyInstance {
   virtual base::Task<absl::StatusOr<FetchedFile>> fetch(domain::OutputFile file,
                                                         absl::AnyInvocable<absl::Status(std::string_view)> sink,
                                                         absl::Time deadline) = 0;
+
+  // The version of a file, without its content. NOT_FOUND: the server does not have it, or cannot tell.
+  virtual base::Task<absl::StatusOr<FileVersion>> version(domain::OutputFile file, absl::Time deadline) = 0;
 
   // Best way of the server to stop exactly this prompt. OK = asked; what came of it is read from queue and history.
   // FAILED_PRECONDITION: it could hit another prompt on this server, not asked.

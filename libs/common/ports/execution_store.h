@@ -47,6 +47,7 @@ struct Advance {
   std::optional<std::string> heard_end;
   std::optional<std::string> heard_outputs;
   std::optional<bool> heard_whole;
+  std::optional<absl::Time> prompt_ended_at;
   std::optional<JobError> error;
   bool started = false;  // the execution has started at ComfyUI (sets started_at also for failed, cancelled, lost)
 };
@@ -61,6 +62,7 @@ struct HeardWrite {
   std::optional<std::string> outputs;  // kept when absent
   std::optional<JobError> error;       // kept when absent; becomes the row's error
   bool whole = false;
+  std::optional<absl::Time> prompt_ended_at = {};  // kept when absent
 };
 
 struct ProgressWrite {

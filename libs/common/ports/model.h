@@ -124,6 +124,7 @@ struct ExecutionRow {
   std::optional<std::string>
       heard_outputs;         // JSON object node id -> output, from `executed` (collecting: from history)
   bool heard_whole = false;  // heard_outputs were heard without a gap, from start to end
+  std::optional<absl::Time> prompt_ended_at;  // by the ComfyUI server's clock; to the millisecond
   int progress_percent = 0;
   std::optional<std::string> current_node;
   std::optional<JobError> error;

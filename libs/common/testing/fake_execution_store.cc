@@ -84,6 +84,7 @@ absl::StatusOr<std::optional<ports::Advanced>> advance_execution(Transaction& tx
   if (step.heard_end) row.heard_end = step.heard_end;
   if (step.heard_outputs) row.heard_outputs = step.heard_outputs;
   if (step.heard_whole) row.heard_whole = *step.heard_whole;
+  if (step.prompt_ended_at) row.prompt_ended_at = step.prompt_ended_at;
   if (step.error) row.error = step.error;
   stamp(row, step.to, step.started, txn.now());
   RETURN_IF_ERROR(txn.put(execution, Owner::kBridge));
@@ -138,6 +139,7 @@ absl::Status write_heard(Transaction& txn, ports::ExecutionId id, ports::Epoch e
   if (heard.outputs) execution.row.heard_outputs = heard.outputs;
   if (heard.error) execution.row.error = heard.error;
   execution.row.heard_whole = heard.whole;
+  if (heard.prompt_ended_at) execution.row.prompt_ended_at = heard.prompt_ended_at;
   return txn.put(execution, Owner::kBridge);
 }
 

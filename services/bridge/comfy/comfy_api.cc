@@ -47,6 +47,15 @@ base::Task<absl::StatusOr<HttpAnswer>> ComfyApi::download(std::string target, By
   co_return answer;
 }
 
+base::Task<absl::StatusOr<HttpAnswer>> ComfyApi::head(std::string target, absl::Time deadline) {
+  HttpRequest request;
+  request.url = url_.http(target);
+  request.head = true;
+  ASSIGN_OR_CO_RETURN(HttpAnswer answer, co_await http_.request(std::move(request), deadline));
+  CO_RETURN_IF_ERROR(to_status(answer.status, target));
+  co_return answer;
+}
+
 base::Task<absl::StatusOr<domain::QueueListing>> ComfyApi::queue(absl::Time deadline) {
   ASSIGN_OR_CO_RETURN(const std::string body, co_await get("/queue", deadline));
   co_return domain::parse_queue(body);

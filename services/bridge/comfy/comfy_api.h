@@ -26,6 +26,8 @@ class ComfyApi {
   base::Task<absl::StatusOr<std::string>> post(std::string target, std::string json, bool once, absl::Time deadline);
   base::Task<absl::StatusOr<HttpAnswer>> download(std::string target, ByteSink sink, absl::Time deadline);
 
+  base::Task<absl::StatusOr<HttpAnswer>> head(std::string target, absl::Time deadline);
+
   base::Task<absl::StatusOr<domain::QueueListing>> queue(absl::Time deadline);
 
  private:

@@ -14,6 +14,19 @@
 
 namespace renderyard::comfy {
 
+namespace {
+
+std::string view_of(const domain::OutputFile& file) {
+  return absl::StrCat("/view?filename=", percent_encode(file.filename), "&subfolder=", percent_encode(file.subfolder),
+                      "&type=", percent_encode(file.type));
+}
+
+ports::FileVersion version_of(const HttpAnswer& answer) {
+  return {.size_bytes = answer.size_bytes, .modified_at = answer.modified_at, .etag = answer.etag};
+}
+
+}  // namespace
+
 class ComfyClient final : public ports::ComfyInstance {
  public:
   ComfyClient(ComfyClients& shared, InstanceUrl api, InstanceUrl ws)
@@ -56,14 +69,20 @@ class ComfyClient final : public ports::ComfyInstance {
 
   base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile file, ByteSink sink,
                                                        absl::Time deadline) override {
-    std::string target =
-        absl::StrCat("/view?filename=", percent_encode(file.filename), "&subfolder=", percent_encode(file.subfolder),
-                     "&type=", percent_encode(file.type));
+    std::string target = view_of(file);
     auto answer = co_await api_.download(std::move(target), std::move(sink), deadline);
     // A name that the server refuses for what it is will never be there.
     if (absl::IsInvalidArgument(answer.status())) co_return absl::NotFoundError(answer.status().message());
     if (!answer.ok()) co_return answer.status();
-    co_return ports::FetchedFile{.size_bytes = answer->size_bytes, .content_type = std::move(answer->content_type)};
+    co_return ports::FetchedFile{.version = version_of(*answer), .content_type = std::move(answer->content_type)};
+  }
+
+  base::Task<absl::StatusOr<ports::FileVersion>> version(domain::OutputFile file, absl::Time deadline) override {
+    std::string target = view_of(file);
+    auto answer = co_await api_.head(std::move(target), deadline);
+    if (absl::IsInvalidArgument(answer.status())) co_return absl::NotFoundError(answer.status().message());
+    if (!answer.ok()) co_return answer.status();
+    co_return version_of(*answer);
   }
 
   base::Task<absl::Status> cancel(std::string prompt_id, ports::ComfyAbilities abilities,
@@ -105,6 +124,7 @@ class NoClient final : public ports::ComfyInstance {
   base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile, ByteSink, absl::Time) override {
     co_return why_;
   }
+  base::Task<absl::StatusOr<ports::FileVersion>> version(domain::OutputFile, absl::Time) override { co_return why_; }
   base::Task<absl::Status> cancel(std::string, ports::ComfyAbilities, absl::Time) override { co_return why_; }
 
  private:

@@ -31,6 +31,7 @@ namespace renderyard::comfy {
 struct HttpRequest {
   std::string url;
   std::optional<std::string> json;  // a POST with this body; a GET without
+  bool head = false;                // a HEAD: there is no body to read
   std::size_t max_body = std::size_t{16} << 20;
   // On a connection of its own that is closed afterwards, so that libcurl never sends it a second time.
   bool once = false;
@@ -39,8 +40,10 @@ struct HttpRequest {
 struct HttpAnswer {
   int status = 0;
   std::string content_type;
-  std::string body;  // of stream(): only when the status is not 200
-  std::int64_t size_bytes = 0;
+  std::string body;                             // of stream(): only when the status is not 200
+  std::optional<std::int64_t> size_bytes = {};  // of a HEAD: what its body would have, when announced
+  std::optional<absl::Time> modified_at = {};   // Last-Modified
+  std::optional<std::string> etag = {};         // without its mark of weakness
 };
 
 using ByteSink = absl::AnyInvocable<absl::Status(std::string_view)>;

@@ -50,6 +50,8 @@ HttpTransfer::HttpTransfer(HttpRequest request, absl::Duration timeout, std::str
     curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(easy_, CURLOPT_FORBID_REUSE, 1L);
   }
+  curl_easy_setopt(easy_, CURLOPT_FILETIME, 1L);
+  if (request_.head) curl_easy_setopt(easy_, CURLOPT_NOBODY, 1L);
   if (request_.json) {
     headers_ = curl_slist_append(headers_, "Content-Type: application/json");
     headers_ = curl_slist_append(headers_, "Expect:");  // no 100-continue
@@ -78,7 +80,7 @@ int HttpTransfer::status() const {
 std::size_t HttpTransfer::take(std::string_view data) {
   if (channel_ && status() == 200) {
     if (!channel_->write(data)) return CURL_WRITEFUNC_PAUSE;
-    answer_.size_bytes += static_cast<std::int64_t>(data.size());
+    streamed_bytes_ += static_cast<std::int64_t>(data.size());
     return data.size();
   }
   if (answer_.body.size() + data.size() > request_.max_body) {
@@ -94,18 +96,36 @@ absl::StatusOr<HttpAnswer> HttpTransfer::result(CURLcode code) {
     return absl::InvalidArgumentError(absl::StrCat("the answer is larger than ", request_.max_body, " bytes"));
   }
   const bool streamed = channel_ && status() == 200;
-  if (code != CURLE_OK) return to_status(code, error_, streamed && answer_.size_bytes > 0);
+  if (code != CURLE_OK) return to_status(code, error_, streamed_bytes_ > 0);
   answer_.status = status();
   const char* type = nullptr;
   curl_easy_getinfo(easy_, CURLINFO_CONTENT_TYPE, &type);
   if (type != nullptr) answer_.content_type = type;
-  if (!streamed) answer_.size_bytes = static_cast<std::int64_t>(answer_.body.size());
+  read_validators();
   curl_off_t announced = -1;
   curl_easy_getinfo(easy_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
-  if (announced >= 0 && announced != answer_.size_bytes) {
-    return absl::DataLossError(absl::StrCat("got ", answer_.size_bytes, " of ", announced, " bytes"));
+  if (request_.head) {
+    if (announced >= 0) answer_.size_bytes = announced;
+    return std::move(answer_);
   }
+  const std::int64_t got = streamed ? streamed_bytes_ : static_cast<std::int64_t>(answer_.body.size());
+  if (announced >= 0 && announced != got) {
+    return absl::DataLossError(absl::StrCat("got ", got, " of ", announced, " bytes"));
+  }
+  answer_.size_bytes = got;
   return std::move(answer_);
+}
+
+void HttpTransfer::read_validators() {
+  curl_off_t modified = -1;
+  curl_easy_getinfo(easy_, CURLINFO_FILETIME_T, &modified);
+  if (modified >= 0) answer_.modified_at = absl::FromUnixSeconds(modified);
+  curl_header* etag = nullptr;
+  if (curl_easy_header(easy_, "ETag", 0, CURLH_HEADER, -1, &etag) != CURLHE_OK) return;
+  // Proxies that compress make it weak, and not the same way for every method.
+  std::string_view value = etag->value;
+  if (value.starts_with("W/")) value.remove_prefix(2);
+  answer_.etag = std::string(value);
 }
 
 void HttpTransfer::finish(CURLcode code) {

@@ -38,6 +38,7 @@ class HttpTransfer {
   static std::size_t on_body(char* data, std::size_t one, std::size_t size, void* self);
   std::size_t take(std::string_view data);
   int status() const;
+  void read_validators();
   absl::StatusOr<HttpAnswer> result(CURLcode code);
 
   const HttpRequest request_;
@@ -46,6 +47,7 @@ class HttpTransfer {
   curl_slist* headers_ = nullptr;
   char error_[CURL_ERROR_SIZE] = {};
   HttpAnswer answer_;
+  std::int64_t streamed_bytes_ = 0;
   bool too_large_ = false;
 
   base::Mutex mutex_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "libs/common/domain/comfy_json.h"
+#include "libs/common/domain/output_files.h"
 #include "libs/common/domain/progress.h"
 #include "libs/common/domain/workflow.h"
 #include "tests/integration/comfy/comfy_fixture.h"
@@ -151,8 +152,14 @@ TEST_F(ComfysimTest, APromptIsPostedFollowedAndFetched) {
       in(20)));
   ASSERT_TRUE(fetched.ok()) << fetched.status();
   EXPECT_EQ(fetched->content_type, "image/png");
-  EXPECT_EQ(fetched->size_bytes, static_cast<std::int64_t>(file.size()));
+  EXPECT_EQ(fetched->version.size_bytes, static_cast<std::int64_t>(file.size()));
   EXPECT_TRUE(file.starts_with("\x89PNG"));
+  ASSERT_TRUE(fetched->version.etag && fetched->version.modified_at && entry.ended_at);
+  EXPECT_FALSE(domain::written_after_end(fetched->version.modified_at, entry.ended_at));
+  const auto version = await(comfy_->version(entry.files[0], in(20)));
+  ASSERT_TRUE(version.ok()) << version.status();
+  EXPECT_EQ(version->etag, fetched->version.etag);
+  EXPECT_EQ(version->size_bytes, fetched->version.size_bytes);
   auto missing = entry.files[0];
   missing.filename = "none.png";
   EXPECT_TRUE(absl::IsNotFound(await(comfy_->fetch(

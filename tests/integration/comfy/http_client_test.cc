@@ -206,10 +206,68 @@ TEST_F(HttpClientTest, FetchStreamsInOrderAndWhole) {
   std::string got;
   const auto fetched = fetch(server.url(), got);
   ASSERT_TRUE(fetched.ok()) << fetched.status();
-  EXPECT_EQ(fetched->size_bytes, static_cast<std::int64_t>(file.size()));
+  EXPECT_EQ(fetched->version.size_bytes, static_cast<std::int64_t>(file.size()));
   EXPECT_EQ(fetched->content_type, "image/png");
   EXPECT_TRUE(got == file);
   EXPECT_EQ(line, "GET /view?filename=a%20b%2F%C3%A4.png&subfolder=s&type=output HTTP/1.1");
+}
+
+TEST_F(HttpClientTest, AFilesVersionIsReadWithItAndWithoutIt) {
+  std::vector<std::string> lines;
+  RawServer server([&](RawConnection& connection) {
+    while (const auto request = connection.read_head()) {
+      const bool head = request->line.starts_with("HEAD ");
+      lines.push_back(request->line.substr(0, request->line.find('?')));
+      connection.send(std::string("HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 5\r\n") +
+                      "Last-Modified: Sat, 21 Nov 2026 00:45:44 GMT\r\nETag: " + (head ? "W/" : "") +
+                      "\"18e9-5\"\r\n\r\n" + (head ? "" : "bytes"));
+    }
+  });
+  std::string got;
+  const auto fetched = fetch(server.url(), got);
+  ASSERT_TRUE(fetched.ok()) << fetched.status();
+  EXPECT_EQ(got, "bytes");
+  EXPECT_EQ(fetched->version.etag, "\"18e9-5\"");
+  EXPECT_EQ(fetched->version.modified_at,
+            absl::FromCivil(absl::CivilSecond(2026, 11, 21, 0, 45, 44), absl::UTCTimeZone()));
+  auto comfy = instance(server.url());
+  const domain::OutputFile file{.node_id = "", .kind = "", .filename = "f", .subfolder = "", .type = "output"};
+  const auto version = await(comfy->version(file, in(20)));
+  ASSERT_TRUE(version.ok()) << version.status();
+  EXPECT_EQ(version->size_bytes, 5);
+  EXPECT_EQ(version->etag, fetched->version.etag);
+  EXPECT_EQ(version->modified_at, fetched->version.modified_at);
+  EXPECT_FALSE(fetched->version.changed_to(*version));
+  EXPECT_EQ(lines, (std::vector<std::string>{"GET /view", "HEAD /view"}));
+}
+
+TEST_F(HttpClientTest, AVersionThatAServerDoesNotTellProvesNothing) {
+  RawServer server([&](RawConnection& connection) {
+    connection.read_request();
+    connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+  });
+  auto comfy = instance(server.url());
+  const domain::OutputFile file{.node_id = "", .kind = "", .filename = "f", .subfolder = "", .type = "output"};
+  const auto version = await(comfy->version(file, in(20)));
+  ASSERT_TRUE(version.ok()) << version.status();
+  EXPECT_FALSE(version->size_bytes || version->etag || version->modified_at);
+  const ports::FileVersion known{.size_bytes = 5, .modified_at = absl::UnixEpoch(), .etag = "\"1\""};
+  EXPECT_FALSE(known.changed_to(*version));
+  ports::FileVersion other = known;
+  other.etag = "\"2\"";
+  EXPECT_TRUE(known.changed_to(other));
+  other = known;
+  other.size_bytes = 6;
+  EXPECT_TRUE(known.changed_to(other));
+  other = known;
+  other.modified_at = absl::UnixEpoch() + absl::Seconds(1);
+  EXPECT_TRUE(known.changed_to(other));
+  RawServer refusing([&](RawConnection& connection) {
+    connection.read_request();
+    connection.send("HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n");
+  });
+  auto without_head = instance(refusing.url());
+  EXPECT_TRUE(absl::IsNotFound(await(without_head->version(file, in(20))).status()));
 }
 
 TEST_F(HttpClientTest, AFileThatEndsEarlyIsDataLoss) {

@@ -75,6 +75,10 @@ Params& add_error(Params& params, const std::optional<ports::JobError>& error) {
   return params.add(error->code).add(error->message).add(error->node_id).add(error->node_class);
 }
 
+std::optional<std::int64_t> unix_ms(const std::optional<absl::Time>& time) {
+  return time ? std::optional(absl::ToUnixMillis(*time)) : std::nullopt;
+}
+
 Params advance_params(const ports::Advance& step) {
   std::vector<std::string> from;
   for (const ports::ExecutionState state : step.from) from.push_back(name(state));
@@ -82,7 +86,10 @@ Params advance_params(const ports::Advance& step) {
   params.add(step.id).add(step.epoch).array(from).add(name(step.to));
   params.maybe(step.comfyui_prompt_id).maybe(step.outcome_proof).maybe(step.heard_end).maybe(step.heard_outputs);
   add_error(params, step.error);
-  return params.add(step.started).add(!domain::holds_slot(step.to)).maybe(step.heard_whole);
+  return params.add(step.started)
+      .add(!domain::holds_slot(step.to))
+      .maybe(step.heard_whole)
+      .maybe(unix_ms(step.prompt_ended_at));
 }
 
 Params complete_params(ports::ExecutionId id, ports::Epoch epoch, const std::vector<ports::OutputRow>& outputs,
@@ -247,7 +254,7 @@ base::Task<absl::Status> ExecutionStore::record_heard(ports::ExecutionId id, por
                                                       ports::HeardWrite heard) {
   auto work = [id, epoch, heard = std::move(heard)](Session& session) -> absl::Status {
     Params params = Params().add(id).add(epoch).maybe(heard.end).maybe(heard.outputs).add(heard.whole);
-    session.run(sql::kRecordHeard, add_error(params, heard.error));
+    session.run(sql::kRecordHeard, add_error(params, heard.error).maybe(unix_ms(heard.prompt_ended_at)));
     return absl::OkStatus();
   };
   return offload<absl::Status>(pool_, strand_, std::move(work));

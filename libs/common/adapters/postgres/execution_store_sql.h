@@ -104,14 +104,14 @@ FROM e JOIN jobs j ON j.id = e.platform_job_id)"};
 
 // $1 execution, $2 epoch, $3 expected states, $4 new state, $5 comfyui_prompt_id, $6 outcome_proof, $7 heard_end,
 // $8 heard_outputs, $9 error code, $10 error message, $11 node id, $12 node class (each null = kept), $13 it has
-// started, $14 the slot becomes free, $15 heard_whole or null = kept. Locks execution, then slot. 0 rows: the fence did
-// not hold. 1 row: has a wish to cancel.
+// started, $14 the slot becomes free, $15 heard_whole, $16 prompt_ended_ms (null = kept). Locks execution, then slot. 0
+// rows: the fence did not hold. 1 row: has a wish to cancel.
 inline constexpr Statement kAdvance = {"advance", R"(
 WITH moved AS (
   UPDATE comfyui_executions e SET status = $4,
     comfyui_prompt_id = COALESCE($5, e.comfyui_prompt_id), outcome_proof = COALESCE($6, e.outcome_proof),
     heard_end = COALESCE($7, e.heard_end), heard_outputs = COALESCE($8::jsonb, e.heard_outputs),
-    heard_whole = COALESCE($15, e.heard_whole),
+    heard_whole = COALESCE($15, e.heard_whole), prompt_ended_ms = COALESCE($16, e.prompt_ended_ms),
     error_code = COALESCE($9, e.error_code), error_message = COALESCE($10, e.error_message),
     error_details = CASE WHEN $9::text IS NULL THEN e.error_details
                          ELSE jsonb_build_object('node_id', $11::text, 'node_class', $12::text) END,
@@ -172,10 +172,10 @@ moved AS (
 SELECT set_config('synchronous_commit', 'off', true))"};
 
 // $1 execution, $2 epoch, $3 heard_end or null, $4 heard_outputs or null, $5 heard_whole, $6 error code, $7 error
-// message, $8 node id, $9 node class (null = kept). Locks the execution.
+// message, $8 node id, $9 node class, $10 prompt_ended_ms (each null = kept). Locks the execution.
 inline constexpr Statement kRecordHeard = {"record_heard", R"(
 UPDATE comfyui_executions SET heard_end = COALESCE($3, heard_end), heard_outputs = COALESCE($4::jsonb, heard_outputs),
-  heard_whole = $5, error_code = COALESCE($6, error_code), error_message = COALESCE($7, error_message),
+  heard_whole = $5, prompt_ended_ms = COALESCE($10, prompt_ended_ms), error_code = COALESCE($6, error_code), error_message = COALESCE($7, error_message),
   error_details = CASE WHEN $6::text IS NULL THEN error_details
                        ELSE jsonb_build_object('node_id', $8::text, 'node_class', $9::text) END
 WHERE id = $1 AND owner_epoch = $2 AND status IN ('submitting', 'queued', 'running', 'collecting'))"};

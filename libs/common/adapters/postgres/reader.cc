@@ -37,6 +37,12 @@ std::optional<int> Reader::maybe_small() {
   return field.as<int>();
 }
 
+std::optional<absl::Time> Reader::maybe_unix_ms() {
+  const pqxx::field field = next();
+  if (field.is_null()) return std::nullopt;
+  return absl::FromUnixMillis(field.as<std::int64_t>());
+}
+
 std::optional<absl::Time> Reader::maybe_time() {
   const pqxx::field field = next();
   if (field.is_null()) return std::nullopt;

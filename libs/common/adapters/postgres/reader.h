@@ -34,6 +34,7 @@ class Reader {
   std::optional<std::string> maybe_text();
   std::optional<int> maybe_small();
   std::optional<absl::Time> maybe_time();
+  std::optional<absl::Time> maybe_unix_ms();
   template <class IdType>
   std::optional<IdType> maybe_id() {
     const pqxx::field field = next();

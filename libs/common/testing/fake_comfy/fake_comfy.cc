@@ -147,10 +147,20 @@ std::vector<domain::QueueItem> FakeComfy::recent_history(int max_items) const {
   return items;
 }
 
-absl::StatusOr<std::string> FakeComfy::file(const domain::OutputFile& file) const {
+absl::StatusOr<FakeComfy::File> FakeComfy::file(const domain::OutputFile& file) const {
   auto it = files_.find(file_key(file));
   if (it == files_.end()) return absl::NotFoundError("404: no such file");
   return it->second;
+}
+
+void FakeComfy::write_file(const domain::OutputFile& file, std::string content) {
+  File written;
+  written.version.size_bytes = static_cast<std::int64_t>(content.size());
+  // Whole seconds, as in Last-Modified.
+  written.version.modified_at = absl::FromUnixSeconds(absl::ToUnixSeconds(world_.now()));
+  written.version.etag = std::to_string(++files_written_);
+  written.content = std::move(content);
+  files_.insert_or_assign(file_key(file), std::move(written));
 }
 
 bool FakeComfy::cancel(const std::string& prompt_id) {
@@ -301,7 +311,7 @@ void FakeComfy::end_node() {
     char counter[16];
     std::snprintf(counter, sizeof counter, "_%05d_.png", number);
     file.filename = stem + counter;
-    files_.insert_or_assign(file_key(file), file_content(run.prompt.picture, node.id));
+    write_file(file, file_content(run.prompt.picture, node.id));
     boost::json::object item{{"filename", file.filename}, {"subfolder", file.subfolder}, {"type", file.type}};
     boost::json::object output{{"images", boost::json::array{item}}};
     const std::string output_json = boost::json::serialize(output);
@@ -340,7 +350,8 @@ void FakeComfy::interrupt_run() {
 }
 
 void FakeComfy::announce_success() {
-  send(running_->prompt.client_id, domain::ExecutionSuccess{running_->prompt.prompt_id});
+  running_->ended_at = absl::FromUnixMillis(absl::ToUnixMillis(world_.now()));
+  send(running_->prompt.client_id, domain::ExecutionSuccess{running_->prompt.prompt_id, running_->ended_at});
   // The server writes the history only after it has sent this; a client that asks at once may find nothing.
   later(random_->jitter(options_.history_lag), &FakeComfy::write_history);
 }
@@ -360,12 +371,18 @@ void FakeComfy::finish_run(domain::HistoryEnd end, std::optional<domain::Executi
   done.entry.error = std::move(error);
   done.entry.interrupted = std::move(interrupted);
   done.entry.execution_id = run.prompt.execution_id;
+  done.entry.ended_at = run.ended_at;
   done.item.prompt_id = run.prompt.prompt_id;
   done.item.execution_id = run.prompt.execution_id;
   done.item.number = run.prompt.number;
   if (!history_.contains(run.prompt.prompt_id)) finished_.push_back(run.prompt.prompt_id);
   history_.insert_or_assign(run.prompt.prompt_id, std::move(done));
   if (forgets_ended_) forget(false);
+  if (!overwrites_ended_) return;
+  world_.after(kOverwrittenAfter, [this, files = run.files] {
+    for (const domain::OutputFile& file : files) write_file(file, "somebody else's picture, which is larger");
+    note("files of a prompt that has ended are overwritten by somebody");
+  });
 }
 
 void FakeComfy::end_run() {

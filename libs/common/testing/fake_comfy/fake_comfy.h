@@ -77,6 +77,9 @@ class FakeComfy {
   void restart();  // after die()
   // Other clients clear history; with `queue` also everything pending (the running prompt goes on).
   void forget(bool queue);
+  // While set, somebody writes other pictures over a prompt's files, kOverwrittenAfter past its end.
+  void overwrite_ended(bool overwrite) { overwrites_ended_ = overwrite; }
+  static constexpr absl::Duration kOverwrittenAfter = absl::Milliseconds(3500);
   // While set, somebody clears the history whenever a prompt has ended.
   void forget_ended(bool forget) { forgets_ended_ = forget; }
   void drop_sockets();
@@ -94,7 +97,11 @@ class FakeComfy {
   domain::QueueListing queue() const;
   std::optional<domain::HistoryEntry> history(const std::string& prompt_id) const;
   std::vector<domain::QueueItem> recent_history(int max_items) const;
-  absl::StatusOr<std::string> file(const domain::OutputFile& file) const;
+  struct File {
+    std::string content;
+    ports::FileVersion version;
+  };
+  absl::StatusOr<File> file(const domain::OutputFile& file) const;
   bool cancel(const std::string& prompt_id);  // atomic: whether it hit
   ports::ComfyAbilities abilities() const;
 
@@ -118,6 +125,7 @@ class FakeComfy {
     std::vector<domain::NodeState> states;
     std::vector<domain::OutputFile> files;
     std::string outputs_json;
+    std::optional<absl::Time> ended_at;
   };
   struct Done {
     domain::HistoryEntry entry;
@@ -138,6 +146,7 @@ class FakeComfy {
   void interrupt_run();
   void announce_success();
   void write_history();
+  void write_file(const domain::OutputFile& file, std::string content);
   void finish_run(domain::HistoryEnd end, std::optional<domain::ExecutionError> error,
                   std::optional<domain::ExecutionInterrupted> interrupted);
   void end_run();
@@ -152,6 +161,7 @@ class FakeComfy {
   bool up_ = true;
   bool refusing_ = false;
   bool forgets_ended_ = false;
+  bool overwrites_ended_ = false;
   int life_ = 1;
   std::uint64_t run_ = 0;  // of this life's worker
   double slowness_ = 1;
@@ -162,7 +172,8 @@ class FakeComfy {
   std::unique_ptr<Running> running_;
   std::map<std::string, Done> history_;
   std::vector<std::string> finished_;  // ids in order of finishing
-  std::map<std::string, std::string> files_;
+  std::map<std::string, File> files_;
+  std::uint64_t files_written_ = 0;
   std::map<std::string, int> file_counters_;
   SocketId next_socket_ = 1;
   std::map<SocketId, Socket> sockets_;

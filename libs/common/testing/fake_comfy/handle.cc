@@ -266,19 +266,24 @@ base::Task<absl::StatusOr<std::vector<domain::QueueItem>>> FakeComfyInstance::re
 
 base::Task<absl::StatusOr<ports::FetchedFile>> FakeComfyInstance::fetch(
     domain::OutputFile file, absl::AnyInvocable<absl::Status(std::string_view)> sink, absl::Time deadline) {
-  std::function<absl::StatusOr<std::string>()> handle = [&server = server_, file] { return server.file(file); };
-  ASSIGN_OR_CO_RETURN(const std::string content, co_await request(process_, server_, std::move(handle), deadline));
-  // In two chunks, with the connection alive in between.
-  const std::size_t half = content.size() / 2;
-  CO_RETURN_IF_ERROR(sink(std::string_view(content).substr(0, half)));
-  std::function<absl::Status()> nothing = [] { return absl::OkStatus(); };
-  const absl::Status rest = co_await request(process_, server_, std::move(nothing), deadline);
-  if (!rest.ok()) co_return rest;
-  CO_RETURN_IF_ERROR(sink(std::string_view(content).substr(half)));
+  std::function<absl::StatusOr<FakeComfy::File>()> handle = [&server = server_, file] { return server.file(file); };
+  ASSIGN_OR_CO_RETURN(const FakeComfy::File begun, co_await request(process_, server_, handle, deadline));
+  // In two chunks, with the connection alive in between. Whoever writes over the file meanwhile is read then.
+  const std::size_t half = begun.content.size() / 2;
+  CO_RETURN_IF_ERROR(sink(std::string_view(begun.content).substr(0, half)));
+  ASSIGN_OR_CO_RETURN(const FakeComfy::File rest, co_await request(process_, server_, handle, deadline));
+  CO_RETURN_IF_ERROR(sink(std::string_view(rest.content).substr(half, begun.content.size() - half)));
   ports::FetchedFile fetched;
-  fetched.size_bytes = static_cast<std::int64_t>(content.size());
+  fetched.version = begun.version;
   fetched.content_type = "image/png";
   co_return fetched;
+}
+
+base::Task<absl::StatusOr<ports::FileVersion>> FakeComfyInstance::version(domain::OutputFile file,
+                                                                          absl::Time deadline) {
+  std::function<absl::StatusOr<FakeComfy::File>()> handle = [&server = server_, file] { return server.file(file); };
+  ASSIGN_OR_CO_RETURN(FakeComfy::File now, co_await request(process_, server_, std::move(handle), deadline));
+  co_return std::move(now.version);
 }
 
 base::Task<absl::Status> FakeComfyInstance::cancel(std::string prompt_id, ports::ComfyAbilities abilities,

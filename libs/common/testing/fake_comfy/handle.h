@@ -42,6 +42,7 @@ class FakeComfyInstance final : public ports::ComfyInstance {
   base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile file,
                                                        absl::AnyInvocable<absl::Status(std::string_view)> sink,
                                                        absl::Time deadline) override;
+  base::Task<absl::StatusOr<ports::FileVersion>> version(domain::OutputFile file, absl::Time deadline) override;
   base::Task<absl::Status> cancel(std::string prompt_id, ports::ComfyAbilities abilities, absl::Time deadline) override;
 
  private:
