@@ -59,7 +59,7 @@ class Routes {
   HttpResponse post_history(HttpRequest&, const std::string&);
   HttpResponse post_free(HttpRequest&, const std::string&);
   json::value next_number(const json::object& body);
-  void note_deleted(const ItemPtr& item, std::string_view by);
+  void note_deleted(const HttpRequest& request, const ItemPtr& item, std::string_view by);
 
   // routes_info.cc
   HttpResponse get_root(HttpRequest&, const std::string&);
@@ -83,7 +83,7 @@ class Routes {
   HttpResponse get_job(HttpRequest&, const std::string&);
   HttpResponse post_cancel_job(HttpRequest&, const std::string&);
   HttpResponse post_cancel_jobs(HttpRequest&, const std::string&);
-  bool cancel(const std::string& prompt_id);
+  bool cancel(const HttpRequest& request, const std::string& prompt_id);
 
   Machine& machine_;
   std::vector<Route> routes_;

@@ -198,16 +198,20 @@ HttpResponse Routes::get_job(HttpRequest&, const std::string& id) {
   return json_response({{"error", "Job not found"}}, 404);
 }
 
-bool Routes::cancel(const std::string& prompt_id) {
+bool Routes::cancel(const HttpRequest& request, const std::string& prompt_id) {
   ItemPtr item;
   const auto outcome = machine_.queue.cancel(
-      prompt_id, [this] { machine_.control.interrupt(); }, item);
-  if (outcome == PromptQueue::Cancelled::kPending) note_deleted(item, "jobs cancel");
+      prompt_id,
+      [&] {
+        machine_.control.interrupt({"POST " + request.path, true, request.header("user-agent")});
+      },
+      item);
+  if (outcome == PromptQueue::Cancelled::kPending) note_deleted(request, item, "jobs cancel");
   return outcome != PromptQueue::Cancelled::kNo;
 }
 
-HttpResponse Routes::post_cancel_job(HttpRequest&, const std::string& id) {
-  return json_response({{"cancelled", cancel(id)}});
+HttpResponse Routes::post_cancel_job(HttpRequest& request, const std::string& id) {
+  return json_response({{"cancelled", cancel(request, id)}});
 }
 
 HttpResponse Routes::post_cancel_jobs(HttpRequest& request, const std::string&) {
@@ -223,7 +227,7 @@ HttpResponse Routes::post_cancel_jobs(HttpRequest& request, const std::string&) 
     return json_response({{"error", "job_ids contains invalid id(s)"}, {"invalid_ids", invalid}}, 400);
   }
   bool any = false;
-  for (const json::value& id : ids->get_array()) any = cancel(std::string(id.get_string())) || any;
+  for (const json::value& id : ids->get_array()) any = cancel(request, std::string(id.get_string())) || any;
   return json_response({{"cancelled", any}});
 }
 

@@ -144,19 +144,20 @@ HttpResponse Routes::get_queue(HttpRequest&, const std::string&) {
       {{"queue_running", to_json(machine_.queue.running())}, {"queue_pending", to_json(machine_.queue.pending())}});
 }
 
-void Routes::note_deleted(const ItemPtr& item, std::string_view by) {
-  machine_.ledger.write("deleted", json::value(item->prompt_id), execution_id_of(item->extra_data),
-                        {{"by", json::string_view(by.data(), by.size())}});
+void Routes::note_deleted(const HttpRequest& request, const ItemPtr& item, std::string_view by) {
+  machine_.ledger.write(
+      "deleted", json::value(item->prompt_id), execution_id_of(item->extra_data),
+      {{"by", json::string_view(by.data(), by.size())}, {"user_agent", request.header("user-agent")}});
 }
 
 HttpResponse Routes::post_queue(HttpRequest& request, const std::string&) {
   const json::value body = parse_or_throw(request.body);
   if (is_true(body, "clear")) {
-    for (const ItemPtr& item : machine_.queue.clear()) note_deleted(item, "queue clear");
+    for (const ItemPtr& item : machine_.queue.clear()) note_deleted(request, item, "queue clear");
   }
   if (const json::value* list = member(body, "delete")) {
     for (const std::string& id : ids_of(*list)) {
-      if (const ItemPtr item = machine_.queue.remove(id)) note_deleted(item, "queue delete");
+      if (const ItemPtr item = machine_.queue.remove(id)) note_deleted(request, item, "queue delete");
     }
   }
   return empty_response();
@@ -168,12 +169,13 @@ HttpResponse Routes::post_interrupt(HttpRequest& request, const std::string&) {
   const json::value* id = body ? member(*body, "prompt_id") : nullptr;
   const bool named = id != nullptr && machine_.generation.targeted_interrupt &&
                      !(id->is_null() || (id->is_string() && id->get_string().empty()));
+  const Interrupter who = {"POST /interrupt", named, request.header("user-agent")};
   if (!named) {
-    machine_.control.interrupt();
+    machine_.control.interrupt(who);
     return empty_response();
   }
   for (const ItemPtr& item : machine_.queue.running()) {
-    if (id->is_string() && item->prompt_id == id->get_string()) machine_.control.interrupt();
+    if (id->is_string() && item->prompt_id == id->get_string()) machine_.control.interrupt(who);
   }
   return empty_response();
 }

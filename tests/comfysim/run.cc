@@ -11,7 +11,9 @@ constexpr int kJpegQuality = 95;
 constexpr auto kLeastInterval = std::chrono::milliseconds(100);
 constexpr double kLeastChange = 0.005;  // of the whole
 
-struct Interrupted {};
+struct Interrupted {
+  Interrupter who;
+};
 struct RunIsOver {};
 
 std::int64_t now_ms() {
@@ -62,9 +64,11 @@ std::optional<json::object> Run::execute() {
   log("started");
   try {
     run_all();
-  } catch (const Interrupted&) {
+  } catch (const Interrupted& interrupted) {
     outcome_ = "interrupted";
-    log("interrupted", {{"node_id", node_}});
+    const Interrupter& who = interrupted.who;
+    log("interrupted",
+        {{"node_id", node_}, {"by", who.by}, {"targeted", who.targeted}, {"user_agent", who.user_agent}});
     log("ended", {{"status", outcome_}});
     add_message(
         "execution_interrupted",
@@ -263,7 +267,7 @@ void Run::check_alive() const {
 }
 
 void Run::check_interrupt() {
-  if (machine_.control.take_interrupt()) throw Interrupted();
+  if (auto who = machine_.control.take_interrupt()) throw Interrupted{std::move(*who)};
 }
 
 void Run::keep_ui(const std::string& id, const NodeOutput& output) {

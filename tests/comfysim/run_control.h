@@ -14,16 +14,29 @@
 
 namespace comfysim {
 
+// Who asked for an interrupt; goes into the ledger.
+struct Interrupter {
+  std::string by;         // "POST /interrupt", ...
+  bool targeted = false;  // it named the prompt
+  std::string user_agent;
+};
+
 // One global interrupt flag, as ComfyUI has, the life of the current run, and what a newly connected socket is told of
 // it. Thread-safe.
 class RunControl {
  public:
-  void interrupt() { set_interrupt(true); }
-  void clear_interrupt() { set_interrupt(false); }
-  // Reads and clears the flag.
-  bool take_interrupt() {
+  void interrupt(Interrupter who) {
     const std::lock_guard lock(mutex_);
-    return std::exchange(interrupted_, false);
+    interrupted_ = std::move(who);
+  }
+  void clear_interrupt() {
+    const std::lock_guard lock(mutex_);
+    interrupted_.reset();
+  }
+  // Reads and clears the flag.
+  std::optional<Interrupter> take_interrupt() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(interrupted_, std::nullopt);
   }
 
   // Number of the present life; `end_life` ends all runs of it silently and wakes sleeping nodes.
@@ -85,14 +98,9 @@ class RunControl {
   }
 
  private:
-  void set_interrupt(bool value) {
-    const std::lock_guard lock(mutex_);
-    interrupted_ = value;
-  }
-
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  bool interrupted_ = false;
+  std::optional<Interrupter> interrupted_;
   bool free_ = false;
   bool worker_dead_ = false;
   std::uint64_t life_ = 0;
