@@ -25,6 +25,10 @@ struct Generation {
   bool dependency_cycle;       // error type dependency_cycle (0.20.0)
   bool atomic_cancel;          // POST /api/jobs/{id}/cancel and /api/jobs/cancel (0.26.0)
   bool models_route;           // GET /models and /models/{folder} (missing in 2024-06-30)
+  bool upload_duplicates;      // an upload with the bytes of the file of that name makes no second one (missing in
+                               // 2024-06-30)
+  bool active_files_hidden;    // /view gives HTML, JS and CSS as application/octet-stream (missing in 2024-06-30)
+  bool nosniff;                // /view says so, and gives HTML, JS, CSS and SVG as attachments (missing in 0.3.64)
   bool input_order;            // input_order and python_module in /object_info (missing in 2024-06-30)
   bool animated_only_if_many;  // "animated" of SaveAnimatedWEBP and SaveAnimatedPNG only for more than one picture (by
                                // 0.33.0)

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 #include "tests/comfysim/http_message.h"
 #include "tests/comfysim/machine.h"
+#include "tests/comfysim/multipart.h"
 
 namespace comfysim {
 
@@ -74,9 +76,14 @@ class Routes {
   HttpResponse get_faults(HttpRequest&, const std::string&);
   HttpResponse post_faults(HttpRequest&, const std::string&);
 
-  // routes_files.cc
+  // routes_view.cc
   HttpResponse get_view(HttpRequest&, const std::string&);
+  HttpResponse get_view_metadata(HttpRequest&, const std::string&);
+
+  // routes_uploads.cc
   HttpResponse post_upload(HttpRequest&, const std::string&);
+  HttpResponse post_upload_mask(HttpRequest&, const std::string&);
+  HttpResponse accept_upload(const std::map<std::string, FormPart>& form, bool is_mask);
 
   // routes_jobs.cc
   HttpResponse get_jobs(HttpRequest&, const std::string&);
