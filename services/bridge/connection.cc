@@ -1,9 +1,9 @@
 #include "services/bridge/connection.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "libs/common/base/status_macros.h"
+#include "libs/common/domain/backoff.h"
 
 namespace renderyard::bridge {
 
@@ -44,7 +44,8 @@ base::Task<absl::Status> Connection::run() {
       if (absl::IsCancelled(answers.status())) co_return answers.status();
       const bool polling = answers.ok() && *answers;
       report(polling ? ports::InstanceStatus::kPolling : ports::InstanceStatus::kReconnecting, status.ToString());
-      CO_RETURN_IF_ERROR(co_await back_off());
+      const absl::Duration pause = domain::reconnect_delay(attempts_, deps_.random);
+      CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
       continue;
     }
     attempts_ = 0;
@@ -124,12 +125,6 @@ base::Task<absl::StatusOr<bool>> Connection::http_answers() {
   auto queue = co_await comfy_.queue(deadline);
   if (absl::IsCancelled(queue.status())) co_return queue.status();
   co_return queue.ok();
-}
-
-base::Task<absl::Status> Connection::back_off() {
-  constexpr int kSeconds[] = {1, 2, 4, 8, 16, 30};
-  const int step = std::min<int>(attempts_ - 1, std::size(kSeconds) - 1);
-  co_return co_await deps_.clock.sleep_for(deps_.random.jitter(absl::Seconds(kSeconds[step])));
 }
 
 void Connection::suspect_deaf() {

@@ -58,7 +58,6 @@ class Connection {
   base::Task<absl::Status> session();
   base::Task<absl::Status> read();
   base::Task<absl::Status> keep_alive();
-  base::Task<absl::Status> back_off();
   base::Task<absl::StatusOr<bool>> http_answers();
   void report(ports::InstanceStatus status, std::string reason);
 

@@ -181,6 +181,55 @@ TEST(EventTest, ACancelledWaiterSaysSo) {
   EXPECT_TRUE(one.run(wait_for(event, absl::InfiniteFuture())).ok()) << "nobody was woken, so it is remembered";
 }
 
+Task<absl::Status> wait_cancelled(Event& event, Completers& completers, Strand& strand,
+                                  std::vector<absl::StatusCode>& seen, Clock& clock) {
+  const absl::Status first = co_await wait_once(strand, completers);
+  seen.push_back(first.code());
+  event.notify();
+  const absl::Time past = clock.now();
+  const absl::Status passed = co_await event.wait_until(past);
+  seen.push_back(passed.code());
+  const absl::Status remembered = co_await event.wait_until(absl::InfiniteFuture());
+  seen.push_back(remembered.code());
+  co_return remembered;
+}
+
+TEST(EventTest, InACancelledCoroutineNothingComesBeforeCancelled) {
+  OneProcess one;
+  Event event(one.strand(), one.clock());
+  Completers completers;
+  std::vector<absl::StatusCode> seen;
+  Group group(one.strand());
+  group.spawn(wait_cancelled(event, completers, one.strand(), seen, one.clock()));
+  one.settle();
+  group.cancel();
+  one.settle();
+  const auto cancelled = absl::StatusCode::kCancelled;
+  EXPECT_THAT(seen, ElementsAre(cancelled, cancelled, cancelled)) << "neither the deadline nor the wake-up";
+  EXPECT_TRUE(one.run(wait_for(event, absl::InfiniteFuture())).ok()) << "the wake-up was left for the next";
+}
+
+Task<absl::Status> notify_and_cancel(Event& event, Group& group) {
+  event.notify();
+  group.cancel();
+  co_return co_await group.join();
+}
+
+TEST(EventTest, WhoIsCancelledBetweenWakeUpAndRunningLeavesTheWakeUp) {
+  OneProcess one;
+  Event event(one.strand(), one.clock());
+  Group group(one.strand());
+  std::optional<absl::Status> done;
+  group.spawn(wait_for(event, one.in(absl::Seconds(5))));
+  one.settle();
+  one.start(notify_and_cancel(event, group), &done);
+  one.settle();
+  ASSERT_TRUE(done);
+  EXPECT_TRUE(absl::IsCancelled(*done)) << *done;
+  EXPECT_TRUE(one.run(wait_for(event, absl::InfiniteFuture())).ok());
+  EXPECT_EQ(one.elapsed(), absl::ZeroDuration());
+}
+
 using Queue = BoundedQueue<std::unique_ptr<std::string>>;
 
 Task<absl::Status> pop_into(Queue& queue, absl::Time deadline, std::vector<std::string>& out) {

@@ -13,6 +13,8 @@ void Event::notify() {
 }
 
 Task<absl::Status> Event::wait_until(absl::Time deadline) {
+  const auto before = co_await boost::asio::this_coro::cancellation_state;
+  if (before.cancelled() != boost::asio::cancellation_type::none) co_return absl::CancelledError("cancelled");
   if (std::exchange(remembered_, false)) co_return absl::OkStatus();
   if (deadline <= clock_.now()) co_return absl::DeadlineExceededError("deadline");
   Clock::TimerId timer = 0;
@@ -26,7 +28,11 @@ Task<absl::Status> Event::wait_until(absl::Time deadline) {
   };
   absl::Status status = co_await suspend<absl::Status>(strand_, start);
   if (timer != 0) clock_.cancel(timer);
-  co_return status;
+  const auto after = co_await boost::asio::this_coro::cancellation_state;
+  if (after.cancelled() == boost::asio::cancellation_type::none) co_return status;
+  // Woken first and cancelled before it ran: the wake-up is somebody else's then.
+  if (status.ok()) notify();
+  co_return absl::CancelledError("cancelled");
 }
 
 }  // namespace renderyard::base

@@ -20,7 +20,8 @@ class Event {
   Event& operator=(const Event&) = delete;
 
   void notify();
-  // OK when notified, DEADLINE_EXCEEDED at `deadline` (absl::InfiniteFuture() = none), CANCELLED.
+  // OK when notified, DEADLINE_EXCEEDED at `deadline` (absl::InfiniteFuture() = none). CANCELLED in a cancelled
+  // coroutine, whatever else is true; a wake-up stays for the next who waits.
   Task<absl::Status> wait_until(absl::Time deadline);
 
  private:
