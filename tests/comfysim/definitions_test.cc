@@ -106,6 +106,17 @@ INSTANTIATE_TEST_SUITE_P(Generations, DefinitionsTest,
                            return name;
                          });
 
+TEST(ModelsTest, TheListOfFoldersIsAsLongAsRecorded) {
+  const auto length = [](const Generation& generation) {
+    json::array out;
+    for (const std::string& folder : Models(generation, {}).folders()) out.emplace_back(folder);
+    return dump_json(out).size();
+  };
+  // Content-Length of GET /models in the recordings system-stats.
+  EXPECT_EQ(length(generation_0_3_64()), 290U);
+  EXPECT_EQ(length(generation_0_33_0()), 424U);
+}
+
 TEST(ModelsTest, AListOfAnotherFormIsRefused) {
   EXPECT_THROW(Models(generation_0_33_0(), {"loras"}), std::invalid_argument);
   EXPECT_THROW(Models(generation_0_33_0(), {"nowhere=a.safetensors"}), std::invalid_argument);

@@ -29,6 +29,7 @@ struct Generation {
                                // 2024-06-30)
   bool active_files_hidden;    // /view gives HTML, JS and CSS as application/octet-stream (missing in 2024-06-30)
   bool nosniff;                // /view says so, and gives HTML, JS, CSS and SVG as attachments (missing in 0.3.64)
+  bool newer_folders;          // model folders that came after 0.3.64
   bool input_order;            // input_order and python_module in /object_info (missing in 2024-06-30)
   bool animated_only_if_many;  // "animated" of SaveAnimatedWEBP and SaveAnimatedPNG only for more than one picture (by
                                // 0.33.0)

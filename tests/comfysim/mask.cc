@@ -1,6 +1,7 @@
 #include "tests/comfysim/mask.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace comfysim {
 namespace {
@@ -66,7 +67,7 @@ Picture blend(const Picture& under, const Picture& over, const Mask* mask, doubl
   Picture out = under;
   for (std::size_t i = 0; i < out.rgb.size(); ++i) {
     const double share = strength * (mask == nullptr ? 1.0 : mask->values[i / 3] / 255.0);
-    out.rgb[i] = static_cast<std::uint8_t>(under.rgb[i] + (over.rgb[i] - under.rgb[i]) * share + 0.5);
+    out.rgb[i] = static_cast<std::uint8_t>(std::lround(under.rgb[i] + (over.rgb[i] - under.rgb[i]) * share));
   }
   return out;
 }

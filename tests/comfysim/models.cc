@@ -9,7 +9,8 @@ namespace {
 
 using Files = std::vector<std::string>;
 
-// folder_paths.folder_names_and_paths of 0.3.64; the recorded GET /models of that release is as long as this list.
+// folder_paths.folder_names_and_paths of 0.3.64. The recorded GET /models, shortened by the recorder, was as long as
+// this.
 std::vector<std::pair<std::string, Files>> well_known() {
   return {{"checkpoints",
            {"sd_xl_base_1.0.safetensors", "v1-5-pruned-emaonly-fp16.safetensors", "v1-5-pruned-emaonly.safetensors"}},
@@ -53,10 +54,15 @@ Files split(std::string_view list) {
 }  // namespace
 
 Models::Models(const Generation& generation, const std::vector<std::string>& more) : folders_(well_known()) {
-  if (generation.search_aliases) {
-    const auto after =
-        std::find_if(folders_.begin(), folders_.end(), [](const auto& f) { return f.first == "custom_nodes"; });
-    folders_.insert(after, {"latent_upscale_models", {}});
+  if (generation.newer_folders) {
+    const auto place =
+        std::find_if(folders_.begin(), folders_.end(), [](const auto& known) { return known.first == "custom_nodes"; });
+    const auto custom_nodes = folders_.insert(place, {"latent_upscale_models", {}}) + 1;
+    folders_.insert(custom_nodes + 1, {"datasets", {}});
+    for (const char* folder :
+         {"background_removal", "frame_interpolation", "geometry_estimation", "optical_flow", "detection"}) {
+      folders_.emplace_back(folder, Files());
+    }
   }
   for (const std::string& list : more) {
     const std::size_t equals = list.find('=');

@@ -77,8 +77,9 @@ NodeOutput latent_upscale(const NodeInputs& in, NodeHost&) {
 NodeOutput latent_upscale_by(const NodeInputs& in, NodeHost&) {
   Latent latent = in.linked<Latent>("samples");
   const double by = in.number("scale_by");
-  latent.width = std::max(1, static_cast<int>(std::lround(latent.width / kCell * by))) * kCell;
-  latent.height = std::max(1, static_cast<int>(std::lround(latent.height / kCell * by))) * kCell;
+  const auto cells = [&](int pixels) { return std::max(1, static_cast<int>(std::lround(pixels * by / kCell))); };
+  latent.width = cells(latent.width) * kCell;
+  latent.height = cells(latent.height) * kCell;
   return value_out(std::move(latent));
 }
 
