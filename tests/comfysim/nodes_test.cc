@@ -83,6 +83,32 @@ TEST_F(NodesTest, EveryDescribedClassCanRun) {
   }
 }
 
+TEST_F(NodesTest, EveryReleaseTakesWhatItKnows) {
+  for (const Generation* generation : {&generation_0_33_0(), &generation_0_3_64(), &generation_2024_06_30()}) {
+    options_.generation = generation;
+    start();
+    const auto status = [&](const json::value& graph) { return submit(graph, ++runs_).status; };
+    EXPECT_EQ(status(image_to_image("in.png", 1, 0.5)), 200U) << generation->name;
+    Graph graph = sampling_graph(1, 1.0);
+    graph.add("second", "KSampler", sampler_inputs(2, 0.5, link("sample", 0)));
+    graph.add("out", "SaveAnimatedWEBP",
+              {{"images", link("decode", 0)},
+               {"filename_prefix", "movie"},
+               {"fps", 8.0},
+               {"lossless", true},
+               {"quality", 80},
+               {"method", "default"}});
+    EXPECT_EQ(status(graph.json()), 200U) << generation->name;
+    // A choice is looked at in both forms in which a description may have it.
+    graph.set("out", "method", "no such method");
+    EXPECT_EQ(status(graph.json()), 400U) << generation->name;
+    graph = sampling_graph(1, 1.0);
+    graph.add("guided", "FluxGuidance", {{"conditioning", link("positive", 0)}, {"guidance", 3.5}});
+    graph.set("sample", "positive", link("guided", 0));
+    EXPECT_EQ(status(graph.json()), generation->models_route ? 200U : 400U) << generation->name;
+  }
+}
+
 TEST_F(NodesTest, ImageToImageKeepsSomeOfThePicture) {
   const Picture source = gradient(64, 48);
   EXPECT_EQ(picture_of(image_to_image("in.png", 1, 0.0)).rgb, source.rgb);
