@@ -1,5 +1,6 @@
 #include "services/bridge/collecting.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,7 @@ class Collector {
   // One file into the store, tried again while that can help.
   base::Task<absl::StatusOr<ports::OutputRow>> copy(domain::OutputFile file) {
     int truncated = 0;
+    std::optional<ports::FileVersion> first;  // of an attempt that read the file and did not come to its end
     for (int attempt = 1;; ++attempt) {
       auto writer = co_await deps_.artifacts.create();
       absl::Status status = writer.status();
@@ -51,7 +53,10 @@ class Collector {
         auto fetched = co_await context_.comfy.fetch(file, std::move(sink), deadline);
         status = fetched.status();
         store_away = !store_error_.ok();
-        if (fetched.ok()) status = co_await still_ours(file, fetched->version);
+        if (fetched.ok()) {
+          if (!first) first = fetched->version;
+          status = co_await still_ours(file, fetched->version, *first);
+        }
         if (status.ok()) {
           auto blob = co_await (*writer)->finish();
           if (blob.ok()) co_return row_of(file, *blob, fetched->content_type);
@@ -74,8 +79,8 @@ class Collector {
 
   // Names on the instance are not ours: what was copied must be what the prompt left there, from the first byte to the
   // last.
-  base::Task<absl::Status> still_ours(domain::OutputFile file, ports::FileVersion begun) {
-    if (domain::written_after_end(begun.modified_at, execution_.row.prompt_ended_at)) {
+  base::Task<absl::Status> still_ours(domain::OutputFile file, ports::FileVersion begun, ports::FileVersion first) {
+    if (first.changed_to(begun) || domain::written_after_end(begun.modified_at, execution_.row.prompt_ended_at)) {
       overwritten_ = true;
       co_return absl::FailedPreconditionError("it was written again after the prompt had ended");
     }

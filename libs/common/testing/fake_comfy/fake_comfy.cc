@@ -10,6 +10,7 @@ namespace {
 
 using What = ComfyLedgerEntry::What;
 constexpr int kProgressSteps = 4;
+constexpr char kStrangersPicture[] = "somebody else's picture, which is larger than ours was";
 
 std::string file_key(const domain::OutputFile& file) {
   return file.type + "/" + file.subfolder + "/" + file.filename;
@@ -151,6 +152,12 @@ absl::StatusOr<FakeComfy::File> FakeComfy::file(const domain::OutputFile& file) 
   auto it = files_.find(file_key(file));
   if (it == files_.end()) return absl::NotFoundError("404: no such file");
   return it->second;
+}
+
+void FakeComfy::maybe_overwrite_while_read(const domain::OutputFile& file) {
+  if (!overwrites_ended_ || !random_->chance(0.3)) return;
+  note("a file is overwritten by somebody while it is read");
+  write_file(file, kStrangersPicture);
 }
 
 void FakeComfy::write_file(const domain::OutputFile& file, std::string content) {
@@ -380,7 +387,7 @@ void FakeComfy::finish_run(domain::HistoryEnd end, std::optional<domain::Executi
   if (forgets_ended_) forget(false);
   if (!overwrites_ended_) return;
   world_.after(kOverwrittenAfter, [this, files = run.files] {
-    for (const domain::OutputFile& file : files) write_file(file, "somebody else's picture, which is larger");
+    for (const domain::OutputFile& file : files) write_file(file, kStrangersPicture);
     note("files of a prompt that has ended are overwritten by somebody");
   });
 }

@@ -77,7 +77,8 @@ class FakeComfy {
   void restart();  // after die()
   // Other clients clear history; with `queue` also everything pending (the running prompt goes on).
   void forget(bool queue);
-  // While set, somebody writes other pictures over a prompt's files, kOverwrittenAfter past its end.
+  // While set, somebody writes other pictures over a prompt's files, kOverwrittenAfter past its end or while they are
+  // read.
   void overwrite_ended(bool overwrite) { overwrites_ended_ = overwrite; }
   static constexpr absl::Duration kOverwrittenAfter = absl::Milliseconds(3500);
   // While set, somebody clears the history whenever a prompt has ended.
@@ -101,6 +102,7 @@ class FakeComfy {
     std::string content;
     ports::FileVersion version;
   };
+  void maybe_overwrite_while_read(const domain::OutputFile& file);
   absl::StatusOr<File> file(const domain::OutputFile& file) const;
   bool cancel(const std::string& prompt_id);  // atomic: whether it hit
   ports::ComfyAbilities abilities() const;

@@ -271,6 +271,7 @@ base::Task<absl::StatusOr<ports::FetchedFile>> FakeComfyInstance::fetch(
   // In two chunks, with the connection alive in between. Whoever writes over the file meanwhile is read then.
   const std::size_t half = begun.content.size() / 2;
   CO_RETURN_IF_ERROR(sink(std::string_view(begun.content).substr(0, half)));
+  server_.maybe_overwrite_while_read(file);
   ASSIGN_OR_CO_RETURN(const FakeComfy::File rest, co_await request(process_, server_, handle, deadline));
   CO_RETURN_IF_ERROR(sink(std::string_view(rest.content).substr(half, begun.content.size() - half)));
   ports::FetchedFile fetched;
