@@ -29,6 +29,7 @@ void Executor::run_forever() {
     if (run.client()) {
       machine_.sockets.send(run.client(), "executing", {{"node", nullptr}, {"prompt_id", prompt_id}});
     }
+    machine_.log.add("Prompt executed in 0.00 seconds");
   }
 }
 

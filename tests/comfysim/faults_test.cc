@@ -135,7 +135,7 @@ TEST_F(ComfysimTest, AProcessTellsItsPortAndEndsCleanly) {
   EXPECT_EQ(read_file(folder.path() / "port"), std::to_string(process.port()) + "\n");
   WebSocketClient socket(process.port(), kSocket);
   socket.next();
-  process.signal(SIGTERM);
+  process.signal(SIGINT);
   EXPECT_EQ(process.wait(), 0);
   EXPECT_EQ(socket.until_done().back().kind, Event::Kind::kClosed);
 }

@@ -19,6 +19,7 @@
 #include <string>
 
 #include "tests/comfysim/answer_faults.h"
+#include "tests/comfysim/inflate.h"
 #include "tests/comfysim/ws_session.h"
 
 namespace comfysim {
@@ -225,6 +226,15 @@ asio::awaitable<bool> HttpSession::read_body(HeadParser& head, HttpRequest& requ
     co_return false;
   }
   request.body = std::move(parser.get().body());
+  const std::string encoding = request.header("content-encoding");
+  if (encoding == "gzip" || encoding == "deflate") {
+    std::optional<std::string> plain = inflate_body(request.body, body_limit());
+    if (!plain) {
+      refusal = text_response(400, "Can not decode content-encoding: " + encoding);
+      co_return false;
+    }
+    request.body = std::move(*plain);
+  }
   co_return true;
 }
 

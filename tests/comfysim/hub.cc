@@ -1,5 +1,7 @@
 #include "tests/comfysim/hub.h"
 
+#include <unistd.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -40,6 +42,10 @@ void Hub::send_binary(const Sid& to, BinaryEvent event, std::string payload) {
   std::string bytes(4, '\0');
   bytes[3] = static_cast<char>(event);
   post({to, std::make_shared<const Frame>(Frame{true, bytes + payload})});
+}
+
+void Hub::send_unserializable(const Sid& to) {
+  post({to, nullptr});
 }
 
 bool Hub::wants_preview_metadata(const Sid& to) const {
@@ -104,6 +110,8 @@ asio::awaitable<void> Hub::publish_loop() {
     for (const auto& [sid, socket] : table_) {
       if (!envelope->to || *envelope->to == sid) targets.push_back(socket);
     }
+    // The exception of the JSON encoder ends the loop, and the loop the program.
+    if (envelope->frame == nullptr && !targets.empty()) ::_exit(1);
     for (const SocketPtr& socket : targets) {
       socket->enqueue(envelope->frame);
       co_await socket->drained();

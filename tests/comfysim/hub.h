@@ -64,6 +64,7 @@ class Hub : public Sockets {
   void send(const Sid& to, std::string_view type, json::object data) override;
   void send_binary(const Sid& to, BinaryEvent event, std::string payload) override;
   bool wants_preview_metadata(const Sid& to) const override;
+  void send_unserializable(const Sid& to) override;
   void drop_all() override;
   void deafen_all() override;
   void freeze_all(std::optional<std::chrono::milliseconds> time) override;
@@ -82,7 +83,7 @@ class Hub : public Sockets {
  private:
   struct Envelope {
     Sid to;
-    FramePtr frame;
+    FramePtr frame;  // nullptr: the message cannot be written
   };
 
   // What the end of a socket does to the table, whosever entry it is.

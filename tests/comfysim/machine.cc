@@ -41,10 +41,12 @@ Machine::Machine(Options o, Sockets& s, Orders given)
       choices(models, files),
       ledger(options.dir / "ledger.jsonl"),
       faults(options.seed),
+      log(sockets, generation.coloured_log ? "\x1b[32m[INFO]\x1b[0m " : ""),
       queue([this](std::size_t remaining) {
         if (remaining > 0) orders.wake_worker();
         sockets.send(std::nullopt, "status", status_data(remaining));
       }) {
+  log.add("Starting server");
   ledger.write(
       "boot", nullptr, nullptr,
       {{"name", options.name}, {"pid", static_cast<std::int64_t>(::getpid())}, {"version", generation.version}});

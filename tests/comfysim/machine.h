@@ -21,20 +21,23 @@
 #include "tests/comfysim/node_defs.h"
 #include "tests/comfysim/prompt_queue.h"
 #include "tests/comfysim/run_control.h"
+#include "tests/comfysim/server_log.h"
 
 namespace comfysim {
 
 struct Options {
   std::string host = "127.0.0.1";
-  std::uint16_t port = 0;           // 0: a free one
-  std::filesystem::path dir;        // state: input/, output/, temp/, ledger.jsonl
-  std::string name = "comfysim";    // shown in /system_stats and in the ledger
-  std::int64_t step_ms = 50;        // time of one KSampler step
-  std::uint64_t seed = 1;           // of the faults with a probability
-  bool previews = false;            // sampler previews for every prompt
-  double max_upload_mb = 100;       // larger bodies get 413
-  std::vector<std::string> argv;    // shown in /system_stats
-  std::vector<std::string> models;  // "FOLDER=FILE,FILE": what the server says it has there
+  std::uint16_t port = 0;                 // 0: a free one
+  std::filesystem::path dir;              // state: input/, output/, temp/, ledger.jsonl
+  std::string name = "comfysim";          // shown in /system_stats and in the ledger
+  std::int64_t step_ms = 50;              // time of one KSampler step
+  std::uint64_t seed = 1;                 // of the faults with a probability
+  bool previews = false;                  // sampler previews for every prompt
+  double max_upload_mb = 100;             // larger bodies get 413
+  std::vector<std::string> argv;          // shown in /system_stats
+  std::vector<std::string> output_order;  // output nodes of a prompt are taken in this order, others after them; a
+                                          // real server keeps them in a set, whose order differs from start to start
+  std::vector<std::string> models;        // "FOLDER=FILE,FILE": what the server says it has there
   const Generation* generation = &generation_0_33_0();
 };
 
@@ -84,6 +87,7 @@ struct Machine {
   Ledger ledger;
   Faults faults;
   HistoryVeil veil;
+  ServerLog log;
   RunControl control;
   PromptQueue queue;
 };

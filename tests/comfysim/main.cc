@@ -53,8 +53,15 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "of the faults that have a probability")->capture_default_str();
   app.add_flag("--previews", options.previews, "sampler previews also for prompts that do not ask");
   app.add_option("--max-upload-size", options.max_upload_mb, "largest request body in MB")->capture_default_str();
+  app.add_option("--output-order", options.output_order, "ID,ID: output nodes in the order in which they are taken")
+      ->delimiter(',');
   app.add_option("--models", options.models, "FOLDER=FILE,FILE: the models it says it has there; repeatable");
+  std::string generation(options.generation->name);
+  app.add_option("--generation", generation, "release to behave as")
+      ->check(CLI::IsMember(comfysim::generation_names()))
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
+  options.generation = comfysim::find_generation(generation);
   if (!read_listen(listen, options)) {
     std::cerr << "--listen: must be ADDRESS:PORT\n";
     return 2;
@@ -66,6 +73,7 @@ int main(int argc, char** argv) {
   const sigset_t signals = end_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  int received = 0;
   try {
     const comfysim::Server server(options, instances);
     std::string ports;
@@ -75,11 +83,15 @@ int main(int argc, char** argv) {
       std::cout << "comfysim listening on http://" << options.host << ":" << port << "\n";
     }
     std::cout << std::flush;
-    int received = 0;
     sigwait(&signals, &received);
-    return 0;
   } catch (const std::exception& error) {
     std::cerr << "comfysim: " << error.what() << "\n";
     return 1;
   }
+  if (received == SIGINT) return 0;
+  // ComfyUI handles Ctrl-C but not SIGTERM, so the one that waits for it sees a death by signal.
+  std::signal(SIGTERM, SIG_DFL);
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  std::raise(SIGTERM);
+  return 1;
 }

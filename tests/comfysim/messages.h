@@ -23,6 +23,9 @@ class MessageSink {
   virtual ~MessageSink() = default;
   virtual void send(const Sid& to, std::string_view type, json::object data) = 0;
   virtual void send_binary(const Sid& to, BinaryEvent event, std::string payload) = 0;
+  // A message that cannot be written as JSON: when there is somebody to get it, the process ends with status 1, as the
+  // loop of the real server does.
+  virtual void send_unserializable(const Sid& to) = 0;
   // Whether the socket under that id has sent the feature flag; false without an id.
   virtual bool wants_preview_metadata(const Sid& to) const = 0;
 };

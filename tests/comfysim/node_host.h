@@ -3,6 +3,7 @@
 #define RENDERYARD_TESTS_COMFYSIM_NODE_HOST_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -15,8 +16,12 @@ namespace comfysim {
 // A preview picture that goes with a report of progress.
 struct Preview {
   Picture picture;
-  bool png = false;  // else JPEG
+  bool png = false;                              // else JPEG
+  std::shared_ptr<const std::string> file = {};  // the picture as a file, when it has been made before
 };
+
+// The file of a preview.
+std::string encode_preview(const Preview& preview);
 
 // What a running node may ask of the executor. Used by the worker only.
 class NodeHost {
@@ -31,6 +36,8 @@ class NodeHost {
   virtual void sleep(double seconds) = 0;
   // Throws when the prompt was interrupted or the run is over.
   virtual void progress(std::int64_t value, std::int64_t max, const std::optional<Preview>& preview) = 0;
+  // Something that is no ordinary exception ends the worker thread; throws.
+  virtual void end_worker() = 0;
   virtual void send_text(const std::string& text) = 0;
   // A file of the node is on disk.
   virtual void wrote(const FileName& name, const std::string& bytes) = 0;

@@ -16,6 +16,12 @@ constexpr int kPreviewSize = 512;  // previews are scaled to it, up too
 
 }  // namespace
 
+std::string encode_preview(const Preview& preview) {
+  constexpr int kJpegQuality = 95;
+  if (preview.file != nullptr) return *preview.file;
+  return preview.png ? encode_png(preview.picture) : encode_jpeg(preview.picture, kJpegQuality);
+}
+
 NodeFunction node_function(std::string_view class_type) {
   for (const NodeFunctions* functions :
        {&image_node_functions(), &file_node_functions(), &loader_node_functions(), &latent_node_functions(),

@@ -58,6 +58,11 @@ ItemPtr pop(Heap& heap) {
 
 }  // namespace
 
+void hide_secrets(json::object& extra_data) {
+  extra_data.stable_erase("auth_token_comfy_org");
+  extra_data.stable_erase("api_key_comfy_org");
+}
+
 json::array PromptItem::to_json() const {
   return json::array{number, json::string(prompt_id), prompt, extra_data, outputs};
 }

@@ -32,6 +32,9 @@ struct PromptItem {
   json::array to_json() const;
 };
 
+// Takes the tokens for paid nodes out of extra_data.
+void hide_secrets(json::object& extra_data);
+
 using ItemPtr = std::shared_ptr<const PromptItem>;
 
 // Two entries of the heap with equal number and id: Python compares on, reaches the prompts and raises TypeError. The

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <limits>
 
 namespace comfysim {
 namespace {
@@ -113,6 +114,63 @@ void append(std::string& out, const json::value& value) {
   }
 }
 
+// Python's json takes NaN, Infinity and -Infinity as numbers, Boost.JSON does not: they go through it as marked
+// strings.
+struct BareWord {
+  std::string_view word;
+  std::string_view mark;  // a JSON string
+  std::string_view text;  // ... and what it reads as
+  double value;
+};
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr BareWord kBareWords[] = {
+    {"NaN", R"("\u0000bare NaN")", {"\0bare NaN", 9}, std::numeric_limits<double>::quiet_NaN()},
+    {"-Infinity", R"("\u0000bare -Infinity")", {"\0bare -Infinity", 15}, -kInfinity},
+    {"Infinity", R"("\u0000bare Infinity")", {"\0bare Infinity", 14}, kInfinity},
+};
+
+// `text` with marks in place of the bare words; nullopt when there are none.
+std::optional<std::string> mark_bare_words(std::string_view text) {
+  if (text.find("NaN") == text.npos && text.find("Infinity") == text.npos) return std::nullopt;
+  std::string out;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size();) {
+    if (quoted && text[i] == '\\') {
+      out += text.substr(i, 2);
+      i += 2;
+      continue;
+    }
+    if (text[i] == '"') quoted = !quoted;
+    const BareWord* found = nullptr;
+    for (const BareWord& bare : kBareWords) {
+      if (!quoted && found == nullptr && text.substr(i).starts_with(bare.word)) found = &bare;
+    }
+    if (found != nullptr) {
+      out += found->mark;
+      i += found->word.size();
+    } else {
+      out += text[i++];
+    }
+  }
+  return out;
+}
+
+void unmark(json::value& value) {
+  if (json::array* items = value.if_array()) {
+    for (json::value& item : *items) unmark(item);
+  } else if (json::object* members = value.if_object()) {
+    for (auto& entry : *members) unmark(entry.value());
+  } else if (value.is_string()) {
+    for (const BareWord& bare : kBareWords) {
+      if (std::string_view(value.get_string()) == bare.text) {
+        value = bare.value;
+        return;
+      }
+    }
+  }
+}
+
 std::string python_text(const json::value& value, bool quoted) {
   if (value.is_null()) return "None";
   if (value.is_bool()) return value.get_bool() ? "True" : "False";
@@ -141,8 +199,11 @@ std::optional<json::value> parse_json(std::string_view text) {
   json::parse_options options;
   options.max_depth = 900;
   boost::system::error_code error;
+  const std::optional<std::string> marked = mark_bare_words(text);
+  if (marked) text = *marked;
   json::value value = json::parse(json::string_view(text.data(), text.size()), error, {}, options);
   if (error) return std::nullopt;
+  if (marked) unmark(value);
   return value;
 }
 

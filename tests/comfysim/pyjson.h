@@ -12,7 +12,7 @@ namespace comfysim {
 namespace json = boost::json;
 
 // Parses like json.loads: last of equal keys wins, integers up to 2^64-1 stay exact, depth up to 900 (Python's
-// recursion limit is near 1000). Bare NaN is not accepted, unlike Python. nullopt when `text` is no JSON or no UTF-8.
+// recursion limit is near 1000), bare NaN and Infinity are numbers. nullopt when `text` is no JSON or no UTF-8.
 std::optional<json::value> parse_json(std::string_view text);
 
 // Writes like json.dumps with its defaults, which is what aiohttp sends: ", " and ": " between tokens, non-ASCII as

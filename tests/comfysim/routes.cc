@@ -28,6 +28,9 @@ bool is_loopback(std::string_view host) {
 
 json::object server_features(const Options& options) {
   const auto limit = static_cast<std::int64_t>(options.max_upload_mb * 1024.0 * 1024.0);
+  if (!options.generation->search_aliases) {
+    return json::object{{"supports_preview_metadata", true}, {"max_upload_size", limit}};
+  }
   return json::object{{"supports_preview_metadata", true}, {"supports_model_type_tags", true},
                       {"max_upload_size", limit},          {"extension", {{"manager", {{"supports_v4", true}}}}},
                       {"node_replacements", true},         {"assets", false}};
@@ -56,10 +59,18 @@ std::vector<Routes::Route> Routes::table() const {
       {"GET", "/view_metadata/{}", &Routes::get_view_metadata},
       {"POST", "/upload/image", &Routes::post_upload},
       {"POST", "/upload/mask", &Routes::post_upload_mask},
+      {"GET", "/users", &Routes::get_users},
+      {"GET", "/settings", &Routes::get_settings},
+      {"GET", "/userdata", &Routes::get_userdata},
       {"GET", "/_sim/ledger", &Routes::get_ledger},
       {"GET", "/_sim/faults", &Routes::get_faults},
       {"POST", "/_sim/faults", &Routes::post_faults},
   };
+  if (machine_.generation.internal_logs) {
+    out.push_back({"GET", "/internal/logs", &Routes::get_logs});
+    out.push_back({"GET", "/internal/logs/raw", &Routes::get_raw_logs});
+    out.push_back({"PATCH", "/internal/logs/subscribe", &Routes::patch_logs});
+  }
   if (machine_.generation.features) out.push_back({"GET", "/features", &Routes::get_features});
   if (machine_.generation.models_route) {
     out.push_back({"GET", "/models", &Routes::get_models});
@@ -87,7 +98,7 @@ HttpResponse Routes::handle(HttpRequest& request) {
 }
 
 HttpResponse Routes::dispatch(HttpRequest& request) {
-  if (request.method == "OPTIONS") return empty_response();
+  if (request.method == "OPTIONS" && machine_.generation.options_answered) return empty_response();
   std::string_view path = request.path;
   const bool with_api = path.starts_with("/api/");
   if (with_api) path.remove_prefix(kApi.size());
@@ -99,7 +110,11 @@ HttpResponse Routes::dispatch(HttpRequest& request) {
     if (fitting) return (this->*route.handler)(request, id);
     allowed += (allowed.empty() ? "" : ",") + std::string(route.method) + (route.method == "GET" ? ",HEAD" : "");
   }
-  if (allowed.empty()) return text_response(404, "404: Not Found");
+  if (allowed.empty()) {
+    if (request.method == "GET" || request.method == "HEAD") return text_response(404, "404: Not Found");
+    // The files of the frontend are served from every path, so a wrong path is a wrong method.
+    allowed = "GET,HEAD";
+  }
   HttpResponse out = text_response(405, "405: Method Not Allowed");
   out.headers.emplace_back("Allow", allowed);
   return out;
@@ -110,6 +125,7 @@ bool Routes::is_websocket(const HttpRequest& request) const {
 }
 
 std::optional<HttpResponse> Routes::check_origin(const HttpRequest& request) const {
+  if (!machine_.generation.origin_check) return std::nullopt;
   if (machine_.generation.cross_site_refused && request.header("sec-fetch-site") == "cross-site") {
     return empty_response(403);
   }

@@ -52,7 +52,7 @@ class Routes {
   HttpResponse get_prompt(HttpRequest&, const std::string&);
   HttpResponse post_prompt(HttpRequest&, const std::string&);
   HttpResponse accept_prompt(const HttpRequest& request, json::object& body);
-  HttpResponse refuse_prompt(const HttpRequest& request, json::object error, json::object node_errors);
+  HttpResponse refuse_prompt(const HttpRequest& request, json::object error, json::value node_errors);
   HttpResponse get_queue(HttpRequest&, const std::string&);
   HttpResponse post_queue(HttpRequest&, const std::string&);
   HttpResponse post_interrupt(HttpRequest&, const std::string&);
@@ -72,6 +72,12 @@ class Routes {
   HttpResponse get_models(HttpRequest&, const std::string&);
   HttpResponse get_models_of(HttpRequest&, const std::string&);
   HttpResponse get_empty_list(HttpRequest&, const std::string&);
+  HttpResponse get_users(HttpRequest&, const std::string&);
+  HttpResponse get_settings(HttpRequest&, const std::string&);
+  HttpResponse get_userdata(HttpRequest&, const std::string&);
+  HttpResponse get_logs(HttpRequest&, const std::string&);
+  HttpResponse get_raw_logs(HttpRequest&, const std::string&);
+  HttpResponse patch_logs(HttpRequest&, const std::string&);
   HttpResponse get_ledger(HttpRequest&, const std::string&);
   HttpResponse get_faults(HttpRequest&, const std::string&);
   HttpResponse post_faults(HttpRequest&, const std::string&);

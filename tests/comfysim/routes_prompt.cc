@@ -59,6 +59,7 @@ HttpResponse Routes::get_prompt(HttpRequest&, const std::string&) {
 }
 
 HttpResponse Routes::post_prompt(HttpRequest& request, const std::string&) {
+  machine_.log.add("got prompt");
   json::value body = parse_or_throw(request.body);
   if (body.is_array()) body = json::object();
   return accept_prompt(request, body.as_object());
@@ -83,7 +84,7 @@ json::value Routes::next_number(const json::object& body) {
   return first ? -number : number;
 }
 
-HttpResponse Routes::refuse_prompt(const HttpRequest& request, json::object error, json::object node_errors) {
+HttpResponse Routes::refuse_prompt(const HttpRequest& request, json::object error, json::value node_errors) {
   note_refused(request, 400, std::string_view(error.at("type").as_string()));
   return json_response({{"error", std::move(error)}, {"node_errors", std::move(node_errors)}}, 400);
 }
@@ -93,8 +94,12 @@ HttpResponse Routes::accept_prompt(const HttpRequest& request, json::object& bod
   auto item = std::make_shared<PromptItem>();
   item->number = next_number(body);
   json::value* prompt = body.if_contains("prompt");
+  if (prompt == nullptr && !generation.error_objects) {
+    note_refused(request, 400, "no_prompt");
+    return json_response({{"error", "no prompt"}, {"node_errors", json::array()}}, 400);
+  }
   if (prompt == nullptr) {
-    return refuse_prompt(request, make_error("no_prompt", "No prompt provided", "No prompt provided"), {});
+    return refuse_prompt(request, make_error("no_prompt", "No prompt provided", "No prompt provided"), json::object());
   }
   const json::value* id = body.if_contains("prompt_id");
   if (generation.client_prompt_ids && id != nullptr && !id->is_null()) {
@@ -104,27 +109,28 @@ HttpResponse Routes::accept_prompt(const HttpRequest& request, json::object& bod
                            make_error("invalid_prompt_id", "prompt_id must be a valid UUID",
                                       "prompt_id must be a UUID string in canonical lowercase hyphenated form; omit it "
                                       "to let the server generate one"),
-                           {});
+                           json::object());
     }
   } else {
     item->prompt_id = make_uuid();
   }
   std::optional<json::array> targets;
-  if (const json::value* list = body.if_contains("partial_execution_targets"); list != nullptr && list->is_array()) {
+  if (const json::value* list = body.if_contains("partial_execution_targets");
+      generation.partial_targets && list != nullptr && list->is_array()) {
     targets = list->get_array();
   }
-  replace_nodes(prompt->as_object());
-  Validation validation =
-      validate_prompt(prompt->as_object(), targets, machine_.files, generation, *machine_.nodes, machine_.choices);
+  if (generation.node_replacement) replace_nodes(prompt->as_object());
+  // An empty list can be gone through like an empty object.
+  if (prompt->is_array() && prompt->get_array().empty()) *prompt = json::object();
+  Validation validation = validate_prompt(
+      prompt->as_object(), targets,
+      Rules{machine_.files, generation, *machine_.nodes, machine_.choices, machine_.options.output_order});
   if (const json::value* extra = body.if_contains("extra_data")) item->extra_data = extra->as_object();
   if (const json::value* client = body.if_contains("client_id")) item->extra_data["client_id"] = *client;
   if (!validation.accepted) {
     return refuse_prompt(request, std::move(validation.error), std::move(validation.node_errors));
   }
-  if (generation.secrets_hidden) {
-    item->extra_data.stable_erase("auth_token_comfy_org");
-    item->extra_data.stable_erase("api_key_comfy_org");
-  }
+  if (generation.secrets_hidden) hide_secrets(item->extra_data);
   if (generation.create_time) item->extra_data["create_time"] = now_us() / 1000;
   item->prompt = std::move(prompt->get_object());
   item->outputs = std::move(validation.outputs);
@@ -164,11 +170,12 @@ HttpResponse Routes::post_queue(HttpRequest& request, const std::string&) {
 }
 
 HttpResponse Routes::post_interrupt(HttpRequest& request, const std::string&) {
-  const std::optional<json::value> body = parse_json(request.body);
+  // Older servers never look at the body.
+  const bool reads = machine_.generation.targeted_interrupt;
+  const std::optional<json::value> body = reads ? parse_json(request.body) : std::nullopt;
   if (body) static_cast<void>(body->as_object());  // .get() of a list raises
   const json::value* id = body ? member(*body, "prompt_id") : nullptr;
-  const bool named = id != nullptr && machine_.generation.targeted_interrupt &&
-                     !(id->is_null() || (id->is_string() && id->get_string().empty()));
+  const bool named = id != nullptr && !(id->is_null() || (id->is_string() && id->get_string().empty()));
   const Interrupter who = {"POST /interrupt", named, request.header("user-agent")};
   if (!named) {
     machine_.control.interrupt(who);
@@ -184,7 +191,8 @@ HttpResponse Routes::get_history(HttpRequest& request, const std::string&) {
   std::optional<std::int64_t> max_items;
   std::int64_t offset = -1;
   if (const auto text = request.parameter("max_items")) max_items = python_int(*text);
-  if (const auto text = request.parameter("offset")) offset = python_int(*text);
+  if (const auto text = request.parameter("offset"); text && machine_.generation.history_offset)
+    offset = python_int(*text);
   return json_response(machine_.history(max_items, offset));
 }
 

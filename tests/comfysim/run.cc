@@ -1,30 +1,22 @@
 #include "tests/comfysim/run.h"
 
+#include <algorithm>
 #include <utility>
 
-#include "tests/comfysim/schedule.h"
+#include "tests/comfysim/recursive_order.h"
 
 namespace comfysim {
 namespace {
 
-constexpr int kJpegQuality = 95;
-constexpr auto kLeastInterval = std::chrono::milliseconds(100);
-constexpr double kLeastChange = 0.005;  // of the whole
+using Clock = std::chrono::steady_clock;
+
+// Async nodes that are due so close to each other make their steps in one turn of the real server's loop.
+constexpr auto kOneTurn = std::chrono::milliseconds(5);
 
 struct Interrupted {
   Interrupter who;
 };
 struct RunIsOver {};
-
-std::int64_t now_ms() {
-  return now_us() / 1000;
-}
-
-std::string big_endian(std::uint32_t value) {
-  std::string out;
-  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>((value >> shift) & 0xff);
-  return out;
-}
 
 // What execution_error shows of an input: simple values as they are, the rest as text.
 json::value describe(const NodeInputs::Input& input) {
@@ -40,14 +32,6 @@ json::value describe(const NodeInputs::Input& input) {
   return json::value("<object>");
 }
 
-// client_id of extra_data. One that is no string matches no socket, but is not absent either.
-Sid client_of(const json::object& extra_data) {
-  const json::value* id = extra_data.if_contains("client_id");
-  if (id == nullptr || id->is_null()) return std::nullopt;
-  if (!id->is_string()) return std::string("\0", 1) + json::serialize(*id);
-  return std::string(id->get_string());
-}
-
 }  // namespace
 
 Run::Run(Machine& machine, OutputCache& cache, ItemPtr item, std::uint64_t life)
@@ -56,24 +40,21 @@ Run::Run(Machine& machine, OutputCache& cache, ItemPtr item, std::uint64_t life)
       item_(std::move(item)),
       life_(life),
       execution_id_(execution_id_of(item_->extra_data)),
-      client_(client_of(item_->extra_data)) {}
+      graph_(item_->prompt),
+      reporter_(machine_.generation, machine_.sockets, *item_, graph_) {}
 
 std::optional<json::object> Run::execute() {
   machine_.control.clear_interrupt();
-  machine_.control.set_client(client_);
+  machine_.control.set_client(client());
   log("started");
   try {
     run_all();
   } catch (const Interrupted& interrupted) {
-    outcome_ = "interrupted";
     const Interrupter& who = interrupted.who;
     log("interrupted",
         {{"node_id", node_}, {"by", who.by}, {"targeted", who.targeted}, {"user_agent", who.user_agent}});
-    log("ended", {{"status", outcome_}});
-    add_message(
-        "execution_interrupted",
-        {{"prompt_id", item_->prompt_id}, {"node_id", node_}, {"node_type", class_of(node_)}, {"executed", executed_}},
-        true);
+    log("ended", {{"status", "interrupted"}});
+    reporter_.interrupted(node_, executed_);
   } catch (const NodeError& error) {
     fail(error);
   } catch (const RunIsOver&) {
@@ -83,109 +64,207 @@ std::optional<json::object> Run::execute() {
     fail(NodeError("RuntimeError", error.what()));
   }
   machine_.control.set_node(std::nullopt);
-  const bool success = outcome_ == "success";
-  json::object status = {
-      {"status_str", success ? "success" : "error"}, {"completed", success}, {"messages", std::move(messages_)}};
-  return json::object{{"prompt", item_->to_json()},
-                      {"outputs", std::move(outputs_)},
-                      {"status", std::move(status)},
-                      {"meta", std::move(meta_)}};
+  return reporter_.history_entry(success_);
 }
 
 void Run::run_all() {
-  add_message("execution_start", {{"prompt_id", item_->prompt_id}}, false);
+  reporter_.start();
   cache_.begin(item_->prompt, *machine_.nodes, machine_.files);
-  json::array cached;
-  for (const auto& [id, node] : item_->prompt) {
-    if (cache_.find(std::string(id)) != nullptr) cached.emplace_back(id);
+  for (const std::string& id : graph_.ids()) {
+    if (find(id) != nullptr) cached_.emplace_back(id);
   }
-  add_message("execution_cached", {{"nodes", std::move(cached)}, {"prompt_id", item_->prompt_id}}, false);
-  Schedule schedule(*machine_.nodes, item_->prompt, item_->outputs,
-                    [this](const std::string& id) { return cache_.find(id) != nullptr; });
-  while (const std::optional<std::string> id = schedule.next()) {
-    if (const NodeOutputPtr known = cache_.find(*id)) {
-      reuse(*id, *known);
+  reporter_.cached(cached_);
+  if (machine_.generation.graph_executor) {
+    run_scheduled();
+  } else {
+    run_recursive();
+  }
+  success_ = true;
+  log("ended", {{"status", "success"}});
+  reporter_.success();
+}
+
+void Run::run_recursive() {
+  std::vector<std::string> outputs;
+  for (const json::value& output : item_->outputs) outputs.emplace_back(output.as_string());
+  for (const json::value& id : cached_) {
+    const std::string node(id.as_string());
+    reporter_.keep(node, *find(node));
+  }
+  const auto cached = [this](const std::string& id) { return find(id) != nullptr; };
+  for (const std::string& id : recursive_order(graph_, std::move(outputs), cached)) run_node_of(id);
+}
+
+void Run::run_scheduled() {
+  schedule_.emplace(*machine_.nodes, graph_, [this](const std::string& id) { return find(id) != nullptr; });
+  for (const json::value& output : item_->outputs) schedule_->add(std::string(output.as_string()));
+  for (;;) {
+    if (const std::optional<std::string> id = schedule_->next()) {
+      if (visit(*id)) schedule_->done(*id);
+    } else if (!async_.empty()) {
+      step_async();
     } else {
-      run_node_of(*id);
+      return;
     }
-    schedule.done(*id);
   }
-  outcome_ = "success";
-  log("ended", {{"status", outcome_}});
-  add_message("execution_success", {{"prompt_id", item_->prompt_id}}, false);
 }
 
-void Run::reuse(const std::string& id, const NodeOutput& output) {
-  json::value ui = nullptr;
-  if (output.ui) ui = *output.ui;
-  send_to_client("executed",
-                 {{"node", id}, {"display_node", id}, {"output", std::move(ui)}, {"prompt_id", item_->prompt_id}});
-  keep_ui(id, output);
-  set_progress(id, 1, 1, "finished");
-  send_progress_state();
+bool Run::visit(const std::string& id) {
+  if (const auto links = expanded_.find(id); links != expanded_.end()) {
+    auto output = std::make_shared<NodeOutput>();
+    for (const Link& link : links->second) {
+      const NodeOutputPtr source = find(link.node);
+      output->values.push_back(source == nullptr ? Value() : source->values.at(link.slot));
+    }
+    node_ = id;
+    finish(id, std::move(output));
+    return true;
+  }
+  if (const auto result = async_results_.find(id); result != async_results_.end()) {
+    node_ = id;
+    finish(id, result->second);
+    return true;
+  }
+  if (const NodeOutputPtr known = find(id)) {
+    reporter_.reused(id, *known);
+    return true;
+  }
+  return run_node_of(id);
 }
 
-void Run::run_node_of(const std::string& id) {
+bool Run::run_node_of(const std::string& id) {
   node_ = id;
   inputs_ = {};
-  last_value_ = -1;
-  set_progress(id, 0.0, 1.0, "running");
-  send_progress_state();
-  if (client_) machine_.control.set_node(id);
-  log("node", {{"node_id", id}, {"class_type", class_of(id)}});
-  send_to_client("executing", {{"node", id}, {"display_node", id}, {"prompt_id", item_->prompt_id}});
+  const GraphNode& node = graph_.node(id);
+  if (client()) machine_.control.set_node(node.display);
+  log("node", {{"node_id", id}, {"class_type", node.class_type}});
+  reporter_.executing(id);
   machine_.strike_all(Occasion::node("mid_run", ++executing_count_), item_.get());
   check_alive();
+  std::optional<NodeInputs> inputs = gather_inputs(id);
+  if (!inputs) return true;
   check_interrupt();
-  inputs_ = gather_inputs(id);
-  auto output = std::make_shared<const NodeOutput>(node_function(class_of(id))(inputs_, *this));
+  inputs_ = std::move(*inputs);
+  auto output = std::make_shared<const NodeOutput>(node_function(node.class_type)(inputs_, *this));
   check_alive();
-  keep_ui(id, *output);
-  if (output->ui) {
-    send_to_client("executed",
-                   {{"node", id}, {"display_node", id}, {"output", *output->ui}, {"prompt_id", item_->prompt_id}});
+  if (output->expansion) return expand(id, *output->expansion);
+  if (output->async) {
+    start_async(id, *output);
+    return false;
   }
-  cache_.store(id, std::move(output));
-  executed_.emplace_back(id);
-  const json::object& now = progress_.at(id).as_object();
-  set_progress(id, now.at("max"), now.at("max"), "finished");
-  send_progress_state();
+  finish(id, std::move(output));
+  return true;
 }
 
-NodeInputs Run::gather_inputs(const std::string& id) const {
+std::optional<NodeInputs> Run::gather_inputs(const std::string& id) {
   NodeInputs out;
-  for (const auto& [name, value] : item_->prompt.at(id).at("inputs").as_object()) {
-    const json::array* link = value.if_array();
-    if (link == nullptr) {
-      out.set(std::string(name), value);
+  const Blocked* blocker = nullptr;
+  for (const auto& [name, input] : graph_.node(id).inputs) {
+    const std::optional<Link> link = link_of(input);
+    if (!link) {
+      out.set(name, input);
       continue;
     }
-    const NodeOutputPtr source = cache_.find(std::string(link->at(0).as_string()));
-    const auto slot = static_cast<std::size_t>(link->at(1).to_number<std::int64_t>());
-    if (source != nullptr && slot < source->values.size()) out.set(std::string(name), source->values[slot]);
+    const NodeOutputPtr source = find(link->node);
+    if (source == nullptr || link->slot >= source->values.size()) continue;
+    const Value& value = source->values[link->slot];
+    if (blocker == nullptr) blocker = std::get_if<Blocked>(&value);
+    out.set(name, value);
   }
-  return out;
+  if (blocker == nullptr) return out;
+  if (blocker->message) reporter_.blocked(id, executed_, *blocker->message);
+  auto output = std::make_shared<NodeOutput>();
+  const json::object* definition = machine_.nodes->find(graph_.node(id).class_type);
+  output->values.assign(definition->at("output").as_array().size(), Blocked{});
+  finish(id, std::move(output));
+  return std::nullopt;
+}
+
+bool Run::expand(const std::string& id, const Expansion& expansion) {
+  const std::map<std::string, std::string> ids = graph_.expand(id, expansion);
+  for (const ExpandedNode& made : expansion.nodes) {
+    if (machine_.nodes->is_output(made.class_type)) schedule_->add(ids.at(made.id));
+  }
+  for (const auto& [made, slot] : expansion.results) {
+    expanded_[id].push_back({ids.at(made), slot});
+    schedule_->wait_for(id, ids.at(made));
+  }
+  return false;
+}
+
+void Run::start_async(const std::string& id, const NodeOutput& output) {
+  async_results_[id] = std::make_shared<const NodeOutput>(output);
+  const auto step =
+      std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(output.async->seconds_per_step));
+  async_.push_back({id, *output.async, 0, Clock::now() + step});
+  schedule_->hold(id);
+}
+
+void Run::step_async() {
+  const auto first = std::min_element(async_.begin(), async_.end(),
+                                      [](const AsyncTask& a, const AsyncTask& b) { return a.due < b.due; });
+  sleep(std::chrono::duration<double>(first->due - Clock::now()).count());
+  check_alive();
+  const auto turn = Clock::now() + kOneTurn;
+  for (AsyncTask& task : async_) {
+    if (task.due > turn) continue;
+    node_ = task.id;
+    progress(++task.step, task.work.steps, std::nullopt);
+    task.due += std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(task.work.seconds_per_step));
+    if (task.step == task.work.steps) schedule_->release(task.id);
+  }
+  std::erase_if(async_, [](const AsyncTask& task) { return task.step == task.work.steps; });
+}
+
+void Run::finish(const std::string& id, NodeOutputPtr output) {
+  reporter_.executed(id, *output);
+  store(id, std::move(output));
+  executed_.emplace_back(id);
+  reporter_.finished(id);
+}
+
+void Run::store(const std::string& id, NodeOutputPtr output) {
+  if (graph_.was_sent(id)) {
+    cache_.store(id, std::move(output));
+  } else {
+    results_[id] = std::move(output);
+  }
+}
+
+NodeOutputPtr Run::find(const std::string& id) const {
+  const auto made = results_.find(id);
+  return made != results_.end() ? made->second : cache_.find(id);
 }
 
 void Run::fail(const NodeError& error) {
-  outcome_ = "error";
   json::object given;
   for (const auto& [name, input] : inputs_.all()) given[name] = json::array({describe(input)});
-  json::array outputs;
-  for (const auto& [id, node] : item_->prompt) outputs.emplace_back(id);
-  log("ended", {{"status", outcome_}, {"node_id", node_}, {"exception_type", error.type}, {"message", error.what()}});
-  add_message(
-      "execution_error",
-      {{"prompt_id", item_->prompt_id},
-       {"node_id", node_},
-       {"node_type", class_of(node_)},
-       {"executed", executed_},
-       {"exception_message", std::string(error.what()) + "\n"},
+  log("ended", {{"status", "error"}, {"node_id", node_}, {"exception_type", error.type}, {"message", error.what()}});
+  reporter_.error(
+      node_, executed_,
+      {{"exception_message", std::string(error.what()) + (machine_.generation.graph_executor ? "\n" : "")},
        {"exception_type", error.type},
        {"traceback", {"  File \"<COMFYUI>/execution.py\", line 545, in execute\n", "  File \"<COMFYUI>/nodes.py\"\n"}},
        {"current_inputs", std::move(given)},
-       {"current_outputs", std::move(outputs)}},
-      false);
+       {"current_outputs", current_outputs()}});
+}
+
+json::value Run::current_outputs() const {
+  if (machine_.generation.graph_executor) {
+    json::array out;
+    for (const std::string& id : graph_.ids()) out.emplace_back(id);
+    return out;
+  }
+  // The old executor shows all that is in its cache.
+  json::object out;
+  for (const std::string& id : graph_.ids()) {
+    const NodeOutputPtr output = find(id);
+    if (output == nullptr) continue;
+    json::array slots;
+    for (const Value& value : output->values) slots.push_back(json::array{describe(value)});
+    out[id] = std::move(slots);
+  }
+  return out;
 }
 
 bool Run::sampler_previews() const {
@@ -213,39 +292,16 @@ void Run::sleep(double seconds) {
 void Run::progress(std::int64_t value, std::int64_t max, const std::optional<Preview>& preview) {
   check_alive();
   check_interrupt();
-  const auto now = std::chrono::steady_clock::now();
-  const bool due = now - last_report_ >= kLeastInterval &&
-                   static_cast<double>(value - last_value_) >= kLeastChange * static_cast<double>(max);
-  if (machine_.generation.throttled_progress && last_value_ >= 0 && value < max && !preview && !due) return;
-  last_value_ = value;
-  last_report_ = now;
-  const bool with_metadata = machine_.sockets.wants_preview_metadata(client_);
-  set_progress(node_, value, max, "running");
-  send_progress_state();
-  if (preview && with_metadata) send_preview(*preview, true);
-  machine_.sockets.send(client_, "progress",
-                        {{"value", value}, {"max", max}, {"prompt_id", item_->prompt_id}, {"node", node_}});
-  if (preview && !with_metadata) send_preview(*preview, false);
+  reporter_.progress(node_, value, max, preview);
 }
 
-void Run::send_preview(const Preview& preview, bool with_metadata) {
-  const std::string image = preview.png ? encode_png(preview.picture) : encode_jpeg(preview.picture, kJpegQuality);
-  if (!with_metadata) {
-    machine_.sockets.send_binary(client_, BinaryEvent::kPreviewImage, big_endian(preview.png ? 2 : 1) + image);
-    return;
-  }
-  const json::object metadata = {{"node_id", node_},         {"prompt_id", item_->prompt_id},
-                                 {"display_node_id", node_}, {"parent_node_id", nullptr},
-                                 {"real_node_id", node_},    {"image_type", preview.png ? "image/png" : "image/jpeg"}};
-  const std::string text = dump_json(metadata);
-  machine_.sockets.send_binary(client_, BinaryEvent::kPreviewImageWithMetadata,
-                               big_endian(static_cast<std::uint32_t>(text.size())) + text + image);
+void Run::end_worker() {
+  machine_.control.kill_worker();
+  throw RunIsOver();
 }
 
 void Run::send_text(const std::string& text) {
-  // Core nodes give no client here, so everybody gets it.
-  machine_.sockets.send_binary(std::nullopt, BinaryEvent::kText,
-                               big_endian(static_cast<std::uint32_t>(node_.size())) + node_ + text);
+  reporter_.text(node_, text);
 }
 
 void Run::wrote(const FileName& name, const std::string& bytes) {
@@ -270,44 +326,8 @@ void Run::check_interrupt() {
   if (auto who = machine_.control.take_interrupt()) throw Interrupted{std::move(*who)};
 }
 
-void Run::keep_ui(const std::string& id, const NodeOutput& output) {
-  if (!output.ui) return;
-  outputs_[id] = *output.ui;
-  meta_[id] = {{"node_id", id}, {"display_node", id}, {"parent_node", nullptr}, {"real_node_id", id}};
-}
-
-void Run::set_progress(const std::string& id, json::value value, json::value max, const char* state) {
-  progress_[id] = {{"value", std::move(value)},
-                   {"max", std::move(max)},
-                   {"state", state},
-                   {"node_id", id},
-                   {"prompt_id", item_->prompt_id},
-                   {"display_node_id", id},
-                   {"parent_node_id", nullptr},
-                   {"real_node_id", id}};
-}
-
-void Run::send_progress_state() {
-  if (!machine_.generation.progress_state) return;
-  machine_.sockets.send(client_, "progress_state", {{"prompt_id", item_->prompt_id}, {"nodes", progress_}});
-}
-
-void Run::send_to_client(std::string_view type, json::object data) {
-  if (client_) machine_.sockets.send(client_, type, std::move(data));
-}
-
-void Run::add_message(std::string_view type, json::object data, bool broadcast) {
-  data["timestamp"] = now_ms();
-  messages_.push_back(json::array({json::string(type), data}));
-  if (client_ || broadcast) machine_.sockets.send(client_, type, std::move(data));
-}
-
 void Run::log(std::string_view event, const json::object& more) {
   machine_.ledger.write(event, json::value(item_->prompt_id), execution_id_, more);
-}
-
-std::string Run::class_of(const std::string& id) const {
-  return std::string(item_->prompt.at(id).at("class_type").as_string());
 }
 
 }  // namespace comfysim

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,11 +12,13 @@
 #include "tests/comfysim/machine.h"
 #include "tests/comfysim/nodes.h"
 #include "tests/comfysim/output_cache.h"
+#include "tests/comfysim/run_reporter.h"
+#include "tests/comfysim/schedule.h"
 
 namespace comfysim {
 
-// Sends the messages of protocol section 5.2 in their order, fills the history entry, writes the ledger. Lives on the
-// worker for the time of one prompt.
+// Runs the nodes in the order of the generation and writes the ledger; what is told of it is RunReporter's. Lives on
+// the worker for the time of one prompt.
 class Run : private NodeHost {
  public:
   // `life` is RunControl::life() at the start; when it moves on the run ends without a trace.
@@ -31,9 +34,17 @@ class Run : private NodeHost {
   const std::vector<FileName>& written() const { return written_; }
 
   // Whose messages these are; no value when the prompt came without client_id.
-  const Sid& client() const { return client_; }
+  const Sid& client() const { return reporter_.client(); }
 
  private:
+  // An async node on its way.
+  struct AsyncTask {
+    std::string id;
+    AsyncWork work;
+    std::int64_t step = 0;
+    std::chrono::steady_clock::time_point due;
+  };
+
   Files& files() override { return machine_.files; }
   const Generation& generation() const override { return machine_.generation; }
   std::int64_t step_ms() const override { return machine_.options.step_ms; }
@@ -41,43 +52,50 @@ class Run : private NodeHost {
   PngTexts png_texts() const override;
   void sleep(double seconds) override;
   void progress(std::int64_t value, std::int64_t max, const std::optional<Preview>& preview) override;
+  void end_worker() override;
   void send_text(const std::string& text) override;
   void wrote(const FileName& name, const std::string& bytes) override;
 
   void run_all();
-  void run_node_of(const std::string& id);
-  void reuse(const std::string& id, const NodeOutput& output);
-  NodeInputs gather_inputs(const std::string& id) const;
+  void run_recursive();
+  void run_scheduled();
+  // True when the node is done, false when it waits for others.
+  bool visit(const std::string& id);
+  bool run_node_of(const std::string& id);
+  // Node classes see links followed; empty when an ExecutionBlocker is among them, which is passed on then.
+  std::optional<NodeInputs> gather_inputs(const std::string& id);
+  bool expand(const std::string& id, const Expansion& expansion);
+  void start_async(const std::string& id, const NodeOutput& output);
+  // Lets the async nodes that are due make their next step; waits for the first.
+  void step_async();
+  void finish(const std::string& id, NodeOutputPtr output);
+  void store(const std::string& id, NodeOutputPtr output);
+  NodeOutputPtr find(const std::string& id) const;
   void check_alive() const;
   void check_interrupt();
-  void keep_ui(const std::string& id, const NodeOutput& output);
-  void set_progress(const std::string& id, json::value value, json::value max, const char* state);
-  void send_progress_state();
-  void send_preview(const Preview& preview, bool with_metadata);
-  void send_to_client(std::string_view type, json::object data);
-  // Sends and keeps for the history; without a client only when `broadcast`.
-  void add_message(std::string_view type, json::object data, bool broadcast);
   void fail(const NodeError& error);
+  // What execution_error shows of other nodes.
+  json::value current_outputs() const;
   void log(std::string_view event, const json::object& more = {});
-  std::string class_of(const std::string& id) const;
 
   Machine& machine_;
   OutputCache& cache_;
   const ItemPtr item_;
   const std::uint64_t life_;
   const json::value execution_id_;
-  Sid client_;
+  Graph graph_;
+  RunReporter reporter_;
+  std::optional<Schedule> schedule_;              // of the newer executor
+  std::map<std::string, NodeOutputPtr> results_;  // of nodes that were made while running
+  std::map<std::string, std::vector<Link>> expanded_;
+  std::map<std::string, NodeOutputPtr> async_results_;
+  std::vector<AsyncTask> async_;
   std::string node_;   // running now
   NodeInputs inputs_;  // ... and what it was given
   int executing_count_ = 0;
   json::array executed_;
-  json::array messages_;
-  json::object outputs_;
-  json::object meta_;
-  json::object progress_;
-  std::int64_t last_value_ = -1;
-  std::chrono::steady_clock::time_point last_report_;
-  std::string outcome_;
+  json::array cached_;
+  bool success_ = false;
   std::vector<FileName> written_;
 };
 

@@ -4,52 +4,45 @@
 #include <utility>
 
 namespace comfysim {
-namespace {
 
-// The node a link leads to; empty when `value` is no link.
-std::string linked_node(const json::value& value) {
-  const json::array* link = value.if_array();
-  if (link == nullptr || link->size() != 2 || !link->at(0).is_string()) return {};
-  return std::string(link->at(0).get_string());
-}
+Schedule::Schedule(const NodeDefs& nodes, const Graph& graph, std::function<bool(const std::string&)> cached)
+    : nodes_(nodes), graph_(graph), cached_(std::move(cached)) {}
 
-}  // namespace
-
-Schedule::Schedule(const NodeDefs& nodes, const json::object& prompt, const json::array& outputs,
-                   const std::function<bool(const std::string&)>& cached)
-    : nodes_(nodes) {
-  for (const json::value& output : outputs) add(prompt, std::string(output.as_string()), cached);
-}
-
-void Schedule::add(const json::object& prompt, const std::string& output,
-                   const std::function<bool(const std::string&)>& cached) {
-  std::vector<std::string> stack = {output};
+void Schedule::add(const std::string& id) {
+  std::vector<std::string> stack = {id};
   std::vector<std::pair<std::string, std::string>> links;
   while (!stack.empty()) {
-    const std::string id = std::move(stack.back());
+    const std::string next = std::move(stack.back());
     stack.pop_back();
-    if (find(id) != nullptr) continue;
-    const json::value& node = prompt.at(id);
-    const json::string& class_type = node.at("class_type").as_string();
-    pending_.push_back(Pending{id, nodes_.is_output({class_type.data(), class_type.size()}), 0, {}});
-    if (cached(id)) continue;
-    for (const auto& [name, value] : node.at("inputs").as_object()) {
-      const std::string from = linked_node(value);
-      if (from.empty() || cached(from)) continue;
-      stack.push_back(from);
-      links.emplace_back(from, id);
+    if (find(next) != nullptr) continue;
+    const GraphNode& node = graph_.node(next);
+    // The definitions do not tell which nodes are async: only the test node is.
+    pending_.push_back(Pending{next, nodes_.is_output(node.class_type), node.class_type == "BridgeAsync", 0, {}});
+    if (cached_(next)) continue;
+    for (const auto& [name, input] : node.inputs) {
+      const std::optional<Link> link = link_of(input);
+      if (!link || cached_(link->node)) continue;
+      stack.push_back(link->node);
+      links.emplace_back(link->node, next);
     }
   }
-  for (const auto& [from, to] : links) {
-    Pending& source = *find(from);
-    if (std::find(source.blocks.begin(), source.blocks.end(), to) != source.blocks.end()) continue;
-    source.blocks.push_back(to);
-    ++find(to)->blocked_by;
-  }
+  for (const auto& [from, to] : links) wait_for(to, from);
+}
+
+void Schedule::wait_for(const std::string& id, const std::string& source) {
+  if (cached_(source)) return;
+  if (find(source) == nullptr) add(source);
+  Pending& before = *find(source);
+  if (std::find(before.blocks.begin(), before.blocks.end(), id) != before.blocks.end()) return;
+  before.blocks.push_back(id);
+  ++find(id)->blocked_by;
 }
 
 std::optional<std::string> Schedule::next() const {
-  for (int distance = 0; distance <= 2; ++distance) {
+  for (const Pending& node : pending_) {
+    if (node.blocked_by == 0 && (node.output || node.async)) return node.id;
+  }
+  for (int distance = 1; distance <= 2; ++distance) {
     for (const Pending& node : pending_) {
       if (node.blocked_by == 0 && leads_to_output(node, distance)) return node.id;
     }

@@ -1,13 +1,16 @@
 #include "tests/comfysim/test_client.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/connect.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -17,6 +20,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <deque>
+#include <future>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -50,6 +54,16 @@ http::request<http::string_body> make_request(const std::string& method, const s
   return out;
 }
 
+Headers lower_case(const http::fields& fields) {
+  Headers out;
+  for (const auto& field : fields) {
+    std::string name(field.name_string());
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+    out[name] = std::string(field.value());
+  }
+  return out;
+}
+
 }  // namespace
 
 Reply request(std::uint16_t port, const std::string& method, const std::string& target, const std::string& body,
@@ -72,11 +86,7 @@ Reply request(std::uint16_t port, const std::string& method, const std::string& 
     });
   });
   io.run();
-  for (const auto& field : parser.get()) {
-    std::string name(field.name_string());
-    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-    reply.headers[name] = std::string(field.value());
-  }
+  reply.headers = lower_case(parser.get());
   reply.body = parser.get().body();
   return reply;
 }
@@ -99,14 +109,25 @@ void post_and_leave(std::uint16_t port, const std::string& target, const json::v
 
 class WebSocketClient::Impl : public std::enable_shared_from_this<Impl> {
  public:
-  Impl(std::uint16_t port, const std::string& target) : ws_(io_) {
+  Impl(std::uint16_t port, const std::string& target, const WebSocketOptions& options) : ws_(io_) {
     beast::get_lowest_layer(ws_).connect(endpoint(port));
-    ws_.handshake("127.0.0.1", target);
+    beast::websocket::permessage_deflate deflate;
+    deflate.client_enable = options.deflate;
+    ws_.set_option(deflate);
+    ws_.set_option(beast::websocket::stream_base::decorator([&](beast::websocket::request_type& message) {
+      for (const auto& [name, value] : options.headers) message.set(name, value);
+    }));
+    beast::websocket::response_type answer;
+    boost::system::error_code error;
+    ws_.handshake(answer, "127.0.0.1", target, error);
+    if (error == beast::websocket::error::upgrade_declined) throw HandshakeRefused(answer.result_int());
+    if (error) throw boost::system::system_error(error);
+    handshake_ = lower_case(answer);
     ws_.read_message_max(0);
     ws_.control_callback([this](beast::websocket::frame_type type, beast::string_view payload) {
-      if (type == beast::websocket::frame_type::pong) push({Event::Kind::kPong, std::string(payload), "", {}});
+      if (type == beast::websocket::frame_type::pong) push({Event::Kind::kPong, std::string(payload), "", {}, 0});
     });
-    read();
+    if (options.read) read();
     thread_ = std::thread([this] { io_.run(); });
   }
 
@@ -117,12 +138,17 @@ class WebSocketClient::Impl : public std::enable_shared_from_this<Impl> {
 
   void send(const std::string& text) {
     asio::post(io_, [this, text] {
+      // The server may end the connection in the middle of it, which the reader notices.
+      boost::system::error_code ignored;
       ws_.text(true);
-      ws_.write(asio::buffer(text));
+      ws_.write(asio::buffer(text), ignored);
     });
   }
-  void ping() {
-    asio::post(io_, [this] { ws_.ping("alive?"); });
+  void ping(const std::string& payload) {
+    asio::post(io_, [this, payload] {
+      boost::system::error_code ignored;
+      ws_.ping({payload.data(), payload.size()}, ignored);
+    });
   }
   void close() {
     asio::post(io_, [this] {
@@ -130,6 +156,23 @@ class WebSocketClient::Impl : public std::enable_shared_from_this<Impl> {
       beast::get_lowest_layer(ws_).socket().close(ignored);
     });
   }
+
+  void say_goodbye() {
+    auto ended = std::make_shared<std::promise<void>>();
+    asio::post(io_, [this, ended] {
+      ws_.async_close(beast::websocket::close_code::normal, [ended](boost::system::error_code) { ended->set_value(); });
+    });
+    ended->get_future().wait_for(kPatience);
+  }
+  void drop() {
+    asio::post(io_, [this] {
+      boost::system::error_code ignored;
+      auto& socket = beast::get_lowest_layer(ws_).socket();
+      socket.set_option(asio::socket_base::linger(true, 0), ignored);
+      socket.close(ignored);
+    });
+  }
+  const Headers& handshake() const { return handshake_; }
 
   std::optional<Event> next(std::chrono::milliseconds patience) {
     std::unique_lock lock(mutex_);
@@ -143,7 +186,8 @@ class WebSocketClient::Impl : public std::enable_shared_from_this<Impl> {
   void read() {
     ws_.async_read(buffer_, [this](boost::system::error_code error, std::size_t) {
       if (error) {
-        push({Event::Kind::kClosed, error.message(), "", {}});
+        const bool said = error == beast::websocket::error::closed;
+        push({Event::Kind::kClosed, error.message(), "", {}, said ? ws_.reason().code : 1006u});
         return;
       }
       Event event;
@@ -165,25 +209,37 @@ class WebSocketClient::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   asio::io_context io_;
+  // A client that does not read has nothing to do until it is told to close.
+  asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(io_);
   beast::websocket::stream<beast::tcp_stream> ws_;
   beast::flat_buffer buffer_;
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::deque<Event> events_;
+  Headers handshake_;
   std::thread thread_;
 };
 
-WebSocketClient::WebSocketClient(std::uint16_t port, const std::string& target)
-    : impl_(std::make_shared<Impl>(port, target)) {}
+WebSocketClient::WebSocketClient(std::uint16_t port, const std::string& target, const WebSocketOptions& options)
+    : impl_(std::make_shared<Impl>(port, target, options)) {}
 WebSocketClient::~WebSocketClient() = default;
 void WebSocketClient::send(const std::string& text) {
   impl_->send(text);
 }
-void WebSocketClient::ping() {
-  impl_->ping();
+void WebSocketClient::ping(const std::string& payload) {
+  impl_->ping(payload);
 }
 void WebSocketClient::close() {
   impl_->close();
+}
+void WebSocketClient::say_goodbye() {
+  impl_->say_goodbye();
+}
+void WebSocketClient::drop() {
+  impl_->drop();
+}
+const Headers& WebSocketClient::handshake() const {
+  return impl_->handshake();
 }
 std::optional<Event> WebSocketClient::next(std::chrono::milliseconds patience) {
   return impl_->next(patience);
@@ -205,8 +261,10 @@ std::vector<Event> WebSocketClient::until_done() {
 Process::Process(const std::filesystem::path& dir, std::vector<std::string> more_arguments) {
   const char* build = std::getenv("RENDERYARD_TEST_BINARY_DIR");
   if (build == nullptr) throw std::runtime_error("RENDERYARD_TEST_BINARY_DIR is not set");
-  std::vector<std::string> arguments = {std::string(build) + "/bin/comfysim", "--listen", "127.0.0.1:0", "--dir",
-                                        dir.string()};
+  std::vector<std::string> arguments = {std::string(build) + "/bin/comfysim", "--dir", dir.string()};
+  if (std::find(more_arguments.begin(), more_arguments.end(), "--listen") == more_arguments.end()) {
+    arguments.insert(arguments.end(), {"--listen", "127.0.0.1:0"});
+  }
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
   std::vector<char*> argv;
   argv.reserve(arguments.size() + 1);
@@ -226,7 +284,9 @@ Process::Process(const std::filesystem::path& dir, std::vector<std::string> more
   char c = 0;
   while (::read(pipe[0], &c, 1) == 1 && c != '\n') line += c;
   ::close(pipe[0]);
-  port_ = static_cast<std::uint16_t>(std::stoi(line.substr(line.rfind(':') + 1)));
+  const std::size_t colon = line.rfind(':');
+  if (colon == std::string::npos) throw std::runtime_error("comfysim did not start: " + line);
+  port_ = static_cast<std::uint16_t>(std::stoi(line.substr(colon + 1)));
 }
 
 Process::~Process() {
@@ -242,7 +302,17 @@ void Process::signal(int number) const {
 int Process::wait() {
   int status = 0;
   ::waitpid(std::exchange(pid_, -1), &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+std::optional<int> Process::wait_for(std::chrono::milliseconds patience) {
+  // A process has no event to wait for with a deadline but its pidfd.
+  const auto descriptor = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+  pollfd ended{descriptor, POLLIN, 0};
+  const int ready = ::poll(&ended, 1, static_cast<int>(patience.count()));
+  ::close(descriptor);
+  if (ready != 1) return std::nullopt;
+  return wait();
 }
 
 }  // namespace comfysim::testing

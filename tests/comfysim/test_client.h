@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -44,23 +45,42 @@ void post_and_leave(std::uint16_t port, const std::string& target, const json::v
 struct Event {
   enum class Kind { kText, kBinary, kPong, kClosed };
   Kind kind = Kind::kText;
-  std::string bytes;  // raw
-  std::string type;   // of a text message
-  json::object data;  // ... and its data
+  std::string bytes;        // raw
+  std::string type;         // of a text message
+  json::object data;        // ... and its data
+  unsigned close_code = 0;  // of kClosed; 1006 when the connection ended without a close frame
+};
+
+struct WebSocketOptions {
+  Headers headers;       // of the handshake; Host is 127.0.0.1 when not given
+  bool deflate = false;  // offer permessage-deflate
+  bool read = true;      // false: never takes anything from the connection
+};
+
+struct HandshakeRefused : std::runtime_error {
+  explicit HandshakeRefused(unsigned s) : std::runtime_error("handshake refused"), status(s) {}
+  unsigned status;
 };
 
 // Reads on a thread of its own. Thread-safe.
 class WebSocketClient {
  public:
-  // Connects; `target` as "/ws?clientId=a". Throws when the handshake fails.
-  WebSocketClient(std::uint16_t port, const std::string& target);
+  // Connects; `target` as "/ws?clientId=a". Throws HandshakeRefused when the server says no, and
+  // boost::system::system_error when there is none.
+  WebSocketClient(std::uint16_t port, const std::string& target, const WebSocketOptions& options = {});
   ~WebSocketClient();
   WebSocketClient(const WebSocketClient&) = delete;
   WebSocketClient& operator=(const WebSocketClient&) = delete;
 
   void send(const std::string& text);
-  void ping();
+  void ping(const std::string& payload = "alive?");
   void close();
+  // Closes with the WebSocket handshake and waits until the server has ended the connection.
+  void say_goodbye();
+  // Ends the connection at TCP level at once.
+  void drop();
+  // Headers of the answer to the handshake.
+  const Headers& handshake() const;
 
   // The next event; nullopt when nothing came in time.
   std::optional<Event> next(std::chrono::milliseconds patience = kPatience);
@@ -78,6 +98,7 @@ class WebSocketClient {
 // comfysim as a process of its own. Kills it at the end.
 class Process {
  public:
+  // Listens on a free port, unless `more_arguments` have another --listen.
   Process(const std::filesystem::path& dir, std::vector<std::string> more_arguments);
   ~Process();
   Process(const Process&) = delete;
@@ -86,8 +107,10 @@ class Process {
   std::uint16_t port() const { return port_; }
   pid_t pid() const { return pid_; }
   void signal(int number) const;
-  // Exit status; -1 when a signal ended it.
+  // Exit status; minus its number when a signal ended it.
   int wait();
+  // The same; nullopt when it has not ended in time.
+  std::optional<int> wait_for(std::chrono::milliseconds patience);
 
  private:
   pid_t pid_ = -1;

@@ -23,9 +23,7 @@ json::string_view to_view(std::string_view text) {
 
 class Validator {
  public:
-  Validator(json::object& prompt, const Files& files, const Generation& generation, const NodeDefs& nodes,
-            const Choices& choices)
-      : prompt_(prompt), files_(files), generation_(generation), nodes_(nodes), choices_(choices) {}
+  Validator(json::object& prompt, const Rules& rules) : prompt_(prompt), rules_(rules) {}
 
   NodeResult check_output(const std::string& id);
   const std::map<std::string, NodeResult>& results() const { return results_; }
@@ -45,10 +43,7 @@ class Validator {
   std::string class_of(const json::value& id) const;
 
   json::object& prompt_;
-  const Files& files_;
-  const Generation& generation_;
-  const NodeDefs& nodes_;
-  const Choices& choices_;
+  const Rules& rules_;
   std::map<std::string, NodeResult> results_;
   std::vector<std::string> order_;
   std::vector<std::string> path_;
@@ -61,8 +56,10 @@ json::array config_of(const json::value& spec, const Choices& choices) {
   return out;
 }
 
-json::object input_info(const std::string& name, const json::array& config) {
-  return json::object{{"input_name", name}, {"input_config", config}};
+// The old servers show an input without options as it was declared.
+json::object input_info(const std::string& name, json::array config, const Generation& generation) {
+  if (!generation.graph_executor && config.size() == 2 && config[1] == json::object()) config.pop_back();
+  return json::object{{"input_name", name}, {"input_config", std::move(config)}};
 }
 
 std::string Validator::class_of(const json::value& id) const {
@@ -90,7 +87,7 @@ NodeResult Validator::check_output(const std::string& id) {
 
 bool Validator::check(const std::string& id) {
   if (const auto found = results_.find(id); found != results_.end()) return found->second.valid;
-  if (generation_.dependency_cycle && std::find(path_.begin(), path_.end(), id) != path_.end()) {
+  if (rules_.generation.dependency_cycle && std::find(path_.begin(), path_.end(), id) != path_.end()) {
     report_cycle(id);
     return false;
   }
@@ -99,7 +96,7 @@ bool Validator::check(const std::string& id) {
   if (const json::value* inputs = node.if_contains("inputs"); inputs == nullptr || !inputs->is_object()) {
     throw PythonError("KeyError", "'inputs'");
   }
-  const json::object& definition = *nodes_.find(class_of(json::value(id)));
+  const json::object& definition = *rules_.nodes.find(class_of(json::value(id)));
   NodeResult result;
   for (const char* category : {"required", "optional"}) {
     const json::value* specs = member(definition.at("input"), category);
@@ -143,7 +140,7 @@ void Validator::check_input(const std::string& id, const std::string& name, cons
     }
     return;
   }
-  const json::array config = config_of(spec, choices_);
+  const json::array config = config_of(spec, rules_.choices);
   if (value->is_array()) {
     check_link(id, name, value->get_array(), config, result);
   } else {
@@ -153,7 +150,7 @@ void Validator::check_input(const std::string& id, const std::string& name, cons
 
 void Validator::check_link(const std::string&, const std::string& name, const json::array& link,
                            const json::array& config, NodeResult& result) {
-  json::object info = input_info(name, config);
+  json::object info = input_info(name, config, rules_.generation);
   if (link.size() != 2) {
     info["received_value"] = link;
     result.errors.push_back(make_error("bad_linked_input",
@@ -162,7 +159,7 @@ void Validator::check_link(const std::string&, const std::string& name, const js
     return;
   }
   const std::string source = class_of(link[0]);
-  const json::array& outputs = nodes_.find(source)->at("output").as_array();
+  const json::array& outputs = rules_.nodes.find(source)->at("output").as_array();
   if (!link[1].is_int64()) throw PythonError("TypeError", "list indices must be integers or slices");
   const std::int64_t slot = link[1].get_int64();
   if (slot < 0 || static_cast<std::size_t>(slot) >= outputs.size()) {
@@ -174,7 +171,9 @@ void Validator::check_link(const std::string&, const std::string& name, const js
     info["linked_node"] = link;
     result.errors.push_back(make_error(
         "return_type_mismatch", "Return type mismatch between linked nodes",
-        name + ", received_type(" + python_str(received) + ") mismatch input_type(" + python_str(config[0]) + ")",
+        rules_.generation.graph_executor
+            ? name + ", received_type(" + python_str(received) + ") mismatch input_type(" + python_str(config[0]) + ")"
+            : name + ", " + python_str(received) + " != " + python_str(config[0]),
         std::move(info)));
     return;
   }
@@ -201,7 +200,7 @@ void Validator::check_value(const std::string& id, const std::string& name, cons
   json::value& value = prompt_.at(id).at("inputs").at(name);
   const std::string type = config[0].is_string() ? std::string(config[0].get_string()) : "COMBO";
   if (const json::value* wrapped = member(value, "__value__")) value = json::value(*wrapped);
-  json::object info = input_info(name, config);
+  json::object info = input_info(name, config, rules_.generation);
   info["received_value"] = value;
   try {
     if (type == "INT") value = to_int(value);
@@ -214,14 +213,22 @@ void Validator::check_value(const std::string& id, const std::string& name, cons
                                        name + ", " + python_str(value) + ", " + error.what(), std::move(info)));
     return;
   }
+  const auto custom_info = [&] {
+    return rules_.generation.short_custom_errors ? json::object{{"input_name", name}} : info;
+  };
   // Every input that offers the files of the input folder looks for the file instead of comparing with the choices.
   if (member(config[1], name + "_upload") != nullptr) {
     std::error_code error;
     const std::string file = python_str(value);
-    if (!std::filesystem::exists(files_.annotated(file, "input"), error)) {
+    if (!std::filesystem::exists(rules_.files.annotated(file, "input"), error)) {
       result.errors.push_back(make_error("custom_validation_failed", "Custom validation failed for node",
-                                         name + " - Invalid " + name + " file: " + file, {{"input_name", name}}));
+                                         name + " - Invalid " + name + " file: " + file, custom_info()));
     }
+    return;
+  }
+  if (class_of(json::value(id)) == "BridgePick" && name == "name" && value != "ok") {
+    result.errors.push_back(make_error("custom_validation_failed", "Custom validation failed for node",
+                                       "name - name must be ok", custom_info()));
     return;
   }
   info["received_value"] = value;
@@ -264,6 +271,10 @@ json::object find_unknown_class(const json::object& prompt, const Generation& ge
     const json::value* meta = member(node, "_meta");
     const json::value* title = meta == nullptr ? nullptr : member(*meta, "title");
     const std::string details = "Node ID '#" + id + "'";
+    if (!generation.missing_node_type && class_type != nullptr) {
+      return make_error("invalid_prompt", "Cannot execute because node " + python_str(*class_type) + " does not exist.",
+                        details);
+    }
     if (!generation.missing_node_type) {
       return make_error("invalid_prompt", "Cannot execute because a node is missing the class_type property.", details);
     }
@@ -285,6 +296,24 @@ json::object find_unknown_class(const json::object& prompt, const Generation& ge
   return {};
 }
 
+// Ids of the output nodes that are asked for, in the order in which they are taken.
+std::vector<std::string> find_outputs(const json::object& prompt, const std::optional<json::array>& targets,
+                                      const Rules& rules) {
+  std::vector<std::string> out;
+  for (const auto& [key, node] : prompt) {
+    const json::string& class_type = node.at("class_type").as_string();
+    if (!rules.nodes.is_output({class_type.data(), class_type.size()})) continue;
+    if (targets && std::find(targets->begin(), targets->end(), json::value(key)) == targets->end()) continue;
+    out.emplace_back(key);
+  }
+  const auto place = [&](const std::string& id) {
+    return std::find(rules.output_order.begin(), rules.output_order.end(), id) - rules.output_order.begin();
+  };
+  std::stable_sort(out.begin(), out.end(),
+                   [&](const std::string& a, const std::string& b) { return place(a) < place(b); });
+  return out;
+}
+
 }  // namespace
 
 json::object make_error(std::string_view type, std::string_view message, std::string_view details,
@@ -295,23 +324,18 @@ json::object make_error(std::string_view type, std::string_view message, std::st
                       {"extra_info", std::move(extra_info)}};
 }
 
-Validation validate_prompt(json::object& prompt, const std::optional<json::array>& targets, const Files& files,
-                           const Generation& generation, const NodeDefs& nodes, const Choices& choices) {
+Validation validate_prompt(json::object& prompt, const std::optional<json::array>& targets, const Rules& rules) {
   Validation out;
-  out.error = find_unknown_class(prompt, generation, nodes);
+  if (!rules.generation.error_objects) out.node_errors = json::array();
+  out.error = find_unknown_class(prompt, rules.generation, rules.nodes);
   if (!out.error.empty()) return out;
-  std::vector<std::string> outputs;
-  for (const auto& [key, node] : prompt) {
-    const json::string& class_type = node.at("class_type").as_string();
-    if (!nodes.is_output({class_type.data(), class_type.size()})) continue;
-    if (targets && std::find(targets->begin(), targets->end(), json::value(key)) == targets->end()) continue;
-    outputs.emplace_back(key);
-  }
+  const std::vector<std::string> outputs = find_outputs(prompt, targets, rules);
   if (outputs.empty()) {
     out.error = make_error("prompt_no_outputs", "Prompt has no outputs", "");
     return out;
   }
-  Validator validator(prompt, files, generation, nodes, choices);
+  json::object node_errors;
+  Validator validator(prompt, rules);
   std::string details;
   for (const std::string& output : outputs) {
     const NodeResult result = validator.check_output(output);
@@ -326,14 +350,15 @@ Validation validate_prompt(json::object& prompt, const std::optional<json::array
     for (const std::string& id : validator.order()) {
       const NodeResult& bad = validator.results().at(id);
       if (bad.errors.empty()) continue;
-      if (!out.node_errors.contains(id)) {
-        out.node_errors[id] = {{"errors", bad.errors},
-                               {"dependent_outputs", json::array()},
-                               {"class_type", prompt.at(id).at("class_type")}};
+      if (!node_errors.contains(id)) {
+        node_errors[id] = {{"errors", bad.errors},
+                           {"dependent_outputs", json::array()},
+                           {"class_type", prompt.at(id).at("class_type")}};
       }
-      out.node_errors[id].at("dependent_outputs").as_array().emplace_back(output);
+      node_errors[id].at("dependent_outputs").as_array().emplace_back(output);
     }
   }
+  out.node_errors = std::move(node_errors);
   out.accepted = !out.outputs.empty();
   if (!out.accepted) {
     out.error = make_error("prompt_outputs_failed_validation", "Prompt outputs failed validation", details);
