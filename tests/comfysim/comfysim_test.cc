@@ -313,5 +313,28 @@ TEST_F(ComfysimTest, ANewSocketIsToldTheRunningNode) {
   EXPECT_EQ(told->bytes, R"({"type": "executing", "data": {"node": "2"}})");
 }
 
+TEST(PythonJson, TakesAndWritesBareNumbersThatJsonDoesNotHave) {
+  const std::optional<json::value> value = parse_json(R"({"a": [NaN, Infinity, -Infinity], "b": "NaN \" -Infinity"})");
+  ASSERT_TRUE(value.has_value());
+  EXPECT_EQ(dump_json(*value), R"({"a": [NaN, Infinity, -Infinity], "b": "NaN \" -Infinity"})");
+  EXPECT_FALSE(parse_json("[Nan]").has_value());
+  EXPECT_FALSE(parse_json("[NaN").has_value());
+}
+
+TEST_F(ComfysimTest, ABodyThatIsNoGzipIsRefusedAndAGoodOneIsRead) {
+  const Reply bad = request(port(), "POST", "/prompt", "no gzip", {{"Content-Encoding", "gzip"}});
+  EXPECT_EQ(bad.status, 400U);
+  EXPECT_EQ(get(port(), "/prompt").status, 200U);
+}
+
+TEST_F(ComfysimTest, OldReleasesHaveNoNodesThatTheirExecutorCannotRun) {
+  options_.generation = &generation_2024_06_30();
+  start();
+  for (const char* name : {"BridgeExpand", "BridgeBlock", "BridgeAsync"}) {
+    EXPECT_EQ(get(port(), std::string("/object_info/") + name).body, "{}") << name;
+  }
+  EXPECT_NE(get(port(), "/object_info/BridgeSlow").body, "{}");
+}
+
 }  // namespace
 }  // namespace comfysim::testing

@@ -30,6 +30,8 @@ json::object of_generation(const json::object& newest, const Generation& generat
 
 NodeDefs::NodeDefs(const Generation& generation) : all_(read_definitions("core-" + std::string(generation.name))) {
   for (const auto& [name, definition] : read_definitions("test-nodes")) {
+    const bool needs_graph = name == "BridgeExpand" || name == "BridgeBlock";
+    if ((needs_graph && !generation.graph_executor) || (name == "BridgeAsync" && !generation.async_nodes)) continue;
     all_[name] = of_generation(definition.as_object(), generation);
   }
 }

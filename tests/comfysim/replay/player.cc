@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "tests/comfysim/files.h"
+#include "tests/comfysim/replay/recorded_facts.h"
 #include "tests/comfysim/replay/request_body.h"
 
 namespace comfysim::replay {
@@ -35,49 +36,6 @@ std::string replace_all(std::string text, const std::string& from, const std::st
 bool is_action(const Line& line) {
   return line.dir == "http-req" || line.dir == "ws-open" || line.dir == "ws-send" || line.dir == "ws-close" ||
          line.dir == "ws-drop" || line.dir == "server";
-}
-
-const json::value* find_pointer(const json::value& value, const char* pointer) {
-  boost::system::error_code missing;
-  return value.find_pointer(pointer, missing);
-}
-
-// What Content-Length announced.
-std::size_t announced_size(const Line& line) {
-  const json::value* length = find_pointer(line.fields, "/headers/Content-Length");
-  return length == nullptr ? 0 : std::stoul(std::string(length->as_string()));
-}
-
-// The output nodes in the order in which the server took them. ComfyUI keeps them in a Python set, so it differs from
-// process to process.
-std::string output_order(const std::vector<Line>& lines) {
-  std::vector<std::string> out;
-  const auto add = [&](const json::value& id) {
-    const std::string text = python_str(id);
-    if (std::find(out.begin(), out.end(), text) == out.end()) out.push_back(text);
-  };
-  const std::function<void(const json::value&)> search = [&](const json::value& value) {
-    // [number, id, prompt, extra_data, outputs] of queue and history
-    const json::array* entry = value.if_array();
-    if (entry != nullptr && entry->size() == 5 && entry->at(4).is_array() && entry->at(4).get_array().size() > 1) {
-      for (const json::value& id : entry->at(4).get_array()) add(id);
-    } else if (entry != nullptr) {
-      for (const json::value& item : *entry) search(item);
-    } else if (value.is_object()) {
-      for (const auto& [key, item] : value.get_object()) search(item);
-    }
-  };
-  for (const Line& line : lines) {
-    if (line.dir == "http-resp" && line.fields.contains("body")) search(line.fields.at("body"));
-  }
-  for (const Line& line : lines) {
-    const std::optional<json::value> message = line.dir == "ws-recv" ? parse_json(line.text("text")) : std::nullopt;
-    const json::value* type = message ? member(*message, "type") : nullptr;
-    if (type != nullptr && *type == "executed") add(message->at("data").at("node"));
-  }
-  std::string text;
-  for (const std::string& id : out) text += (text.empty() ? "" : ",") + id;
-  return text;
 }
 
 }  // namespace
@@ -112,25 +70,9 @@ void Player::start() {
 }
 
 void Player::put_inputs() {
-  const std::function<void(const json::value&)> search = [&](const json::value& value) {
-    if (const json::object* object = value.if_object()) {
-      for (const auto& [key, item] : *object) search(item);
-    }
-    const json::array* array = value.if_array();
-    if (array == nullptr) return;
-    // [[names], {"image_upload": true}] as /object_info and node_errors have it
-    const json::value* upload = array->size() == 2 ? member(array->at(1), "image_upload") : nullptr;
-    if (upload == nullptr || !array->at(0).is_array()) {
-      for (const json::value& item : *array) search(item);
-      return;
-    }
-    for (const json::value& name : array->at(0).get_array()) {
-      write_file(folder_.path() / "input" / std::string(name.as_string()), "not looked at");
-    }
-  };
   std::filesystem::create_directories(folder_.path() / "input");
-  for (const Line& line : lines_) {
-    if (const json::value* body = line.fields.if_contains("body")) search(*body);
+  for (const std::string& name : recorded_inputs(lines_)) {
+    write_file(folder_.path() / "input" / name, "not looked at");
   }
 }
 
@@ -250,7 +192,7 @@ void Player::do_request(const Line& line) {
   const auto next_millisecond = last_request_ + milliseconds(2);
   std::this_thread::sleep_until(next_millisecond);
   last_request_ = std::chrono::steady_clock::now();
-  const std::string body = request_body(line, differ_.names(), headers, large_body(line));
+  const std::string body = request_body(line, differ_.names(), headers, large_body(lines_, line));
   const std::string path = differ_.names().translate(line.text("path"));
   requests_[line.number("id")] = line.text("method") + " " + line.text("path");
   replies_[line.number("id")] = testing::request(port_, line.text("method"), path, body, headers);
@@ -264,18 +206,6 @@ void Player::keep_names(const Line& line) {
     const json::value* id = member(*body, key);
     if (id != nullptr && id->is_string()) differ_.names().keep(std::string(id->get_string()));
   }
-}
-
-// How large a body was that the recorder does not show: the answer tells.
-std::size_t Player::large_body(const Line& line) const {
-  for (const Line& answer : lines_) {
-    const std::string text = answer.text("body_text");
-    const std::size_t at = text.find("actual body size ");
-    if (answer.dir == "http-resp" && answer.number("id") == line.number("id") && at != std::string::npos) {
-      return std::stoul(text.substr(at + 17));
-    }
-  }
-  return 0;
 }
 
 void Player::check_answer(const Line& line) {

@@ -61,7 +61,6 @@ class Player {
 
   void do_request(const Line& line);
   void keep_names(const Line& line);
-  std::size_t large_body(const Line& line) const;
   void check_answer(const Line& line);
   void check_body(const Line& line, const testing::Reply& reply, const std::string& where);
   void open(const Line& line, std::size_t index);
