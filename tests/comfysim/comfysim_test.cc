@@ -336,5 +336,17 @@ TEST_F(ComfysimTest, OldReleasesHaveNoNodesThatTheirExecutorCannotRun) {
   EXPECT_NE(get(port(), "/object_info/BridgeSlow").body, "{}");
 }
 
+TEST_F(ComfysimTest, ANameWithANulIsNoName) {
+  const std::string form =
+      std::string("--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.png\0\"\r\n\r\nPNG", 75) +
+      "\r\n--b--\r\n";
+  const Headers headers = {{"Content-Type", "multipart/form-data; boundary=b"}};
+  EXPECT_EQ(request(port(), "POST", "/upload/image", form, headers).status, 500u);
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path() / "input"));
+  submit(simple_workflow(1), 1);
+  wait_ledger([](const json::object& line) { return line.at("event") == "ended"; });
+  EXPECT_EQ(get(port(), "/view?subfolder=rec&filename=simple_00001_.png%00").status, 404u);
+}
+
 }  // namespace
 }  // namespace comfysim::testing

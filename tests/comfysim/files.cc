@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tests/comfysim/nul.h"
+
 namespace comfysim {
 namespace {
 
@@ -95,7 +97,7 @@ std::pair<std::string, std::string> split_annotation(std::string_view name) {
 
 std::optional<std::string> read_file(const fs::path& path) {
   std::error_code error;
-  if (!fs::is_regular_file(path, error)) return std::nullopt;
+  if (has_nul(path.native()) || !fs::is_regular_file(path, error)) return std::nullopt;
   std::ifstream in(path, std::ios::binary);
   if (!in) return std::nullopt;
   std::ostringstream out;

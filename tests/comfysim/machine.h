@@ -34,6 +34,7 @@ struct Options {
   std::uint64_t seed = 1;                 // of the faults with a probability
   bool previews = false;                  // sampler previews for every prompt
   double max_upload_mb = 100;             // larger bodies get 413
+  bool faults = true;                     // POST /_sim/faults is there
   std::vector<std::string> argv;          // shown in /system_stats
   std::vector<std::string> output_order;  // output nodes of a prompt are taken in this order, others after them; a
                                           // real server keeps them in a set, whose order differs from start to start

@@ -64,13 +64,13 @@ std::vector<Routes::Route> Routes::table() const {
       {"GET", "/userdata", &Routes::get_userdata},
       {"GET", "/_sim/ledger", &Routes::get_ledger},
       {"GET", "/_sim/faults", &Routes::get_faults},
-      {"POST", "/_sim/faults", &Routes::post_faults},
   };
   if (machine_.generation.internal_logs) {
     out.push_back({"GET", "/internal/logs", &Routes::get_logs});
     out.push_back({"GET", "/internal/logs/raw", &Routes::get_raw_logs});
     out.push_back({"PATCH", "/internal/logs/subscribe", &Routes::patch_logs});
   }
+  if (machine_.options.faults) out.push_back({"POST", "/_sim/faults", &Routes::post_faults});
   if (machine_.generation.features) out.push_back({"GET", "/features", &Routes::get_features});
   if (machine_.generation.models_route) {
     out.push_back({"GET", "/models", &Routes::get_models});

@@ -6,6 +6,7 @@
 #include "tests/comfysim/files.h"
 #include "tests/comfysim/image.h"
 #include "tests/comfysim/multipart.h"
+#include "tests/comfysim/nul.h"
 #include "tests/comfysim/routes.h"
 
 namespace comfysim {
@@ -90,6 +91,7 @@ HttpResponse Routes::accept_upload(const Form& form, bool is_mask) {
   const std::string& wanted = *image->second.filename;
   if (wanted.empty()) return empty_response(400);
   const std::string subfolder = field(form, "subfolder");
+  if (has_nul(wanted) || has_nul(subfolder)) throw std::invalid_argument("embedded null byte");
   const fs::path folder = *root / subfolder;
   if (!is_below(*root, folder / wanted)) return empty_response(400);
   fs::create_directories(folder);
