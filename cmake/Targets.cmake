@@ -20,13 +20,13 @@ foreach(_label unit conformance simulation integration e2e)
   add_custom_target(tests-${_label})
 endforeach()
 
-# renderyard_test_properties(CTEST_NAME LABEL TIMEOUT): label, timeout and environment of a test. A sanitizer build makes
-# a test slower, and marks those that only `scripts/test full` runs under it.
+# renderyard_test_properties(CTEST_NAME LABEL TIMEOUT [SANITIZED]): label, timeout and environment of a test. A sanitizer
+# build makes a test slower, and marks those that only `scripts/test full` runs under it.
 function(renderyard_test_properties name label timeout)
   set(labels ${label})
   if(RENDERYARD_SANITIZE)
     math(EXPR timeout "${timeout} * 4")
-    if(label MATCHES "^(integration|e2e)$")
+    if(label MATCHES "^(integration|e2e)$" AND NOT "SANITIZED" IN_LIST ARGN)
       list(APPEND labels sanitized-full)
     endif()
   endif()
@@ -45,10 +45,15 @@ function(renderyard_ctest_name name variable)
   endif()
 endfunction()
 
-# renderyard_test(NAME LABEL unit|conformance|simulation|integration|e2e SOURCES… LINK… [TIMEOUT s]):
-# one GoogleTest binary = one CTest test, with a label by which scripts/test selects it.
+# renderyard_test(NAME LABEL unit|conformance|simulation|integration|e2e SOURCES… LINK… [TIMEOUT s] [SANITIZED]):
+# one GoogleTest binary = one CTest test, with a label by which scripts/test selects it. SANITIZED: runs in sanitizer
+# builds always, whatever its label.
 function(renderyard_test name)
-  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "SANITIZED" "LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
+  set(sanitized)
+  if(ARG_SANITIZED)
+    set(sanitized SANITIZED)
+  endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
@@ -58,7 +63,7 @@ function(renderyard_test name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   renderyard_ctest_name(${name} ctest_name)
   add_test(NAME ${ctest_name} COMMAND ${name})
-  renderyard_test_properties(${ctest_name} ${ARG_LABEL} ${ARG_TIMEOUT})
+  renderyard_test_properties(${ctest_name} ${ARG_LABEL} ${ARG_TIMEOUT} ${sanitized})
   add_dependencies(tests-${ARG_LABEL} ${name})
 endfunction()
 
