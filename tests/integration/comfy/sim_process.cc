@@ -13,12 +13,19 @@
 namespace renderyard::testing {
 
 SimProcess::SimProcess(std::vector<std::string> more_arguments) {
-  const char* build = std::getenv("RENDERYARD_TEST_BINARY_DIR");
-  if (build == nullptr) throw std::runtime_error("RENDERYARD_TEST_BINARY_DIR is not set");
   folder_ = std::filesystem::temp_directory_path() / "renderyard-sim-XXXXXX";
   if (::mkdtemp(folder_.data()) == nullptr) throw std::runtime_error("mkdtemp");
-  std::vector<std::string> arguments = {std::string(build) + "/bin/comfysim", "--listen", "127.0.0.1:0", "--dir",
-                                        folder_};
+  start("127.0.0.1:0", more_arguments);
+}
+
+void SimProcess::start_again(std::vector<std::string> more_arguments) {
+  start(url_.substr(url_.find("//") + 2), more_arguments);
+}
+
+void SimProcess::start(const std::string& listen, const std::vector<std::string>& more_arguments) {
+  const char* build = std::getenv("RENDERYARD_TEST_BINARY_DIR");
+  if (build == nullptr) throw std::runtime_error("RENDERYARD_TEST_BINARY_DIR is not set");
+  std::vector<std::string> arguments = {std::string(build) + "/bin/comfysim", "--listen", listen, "--dir", folder_};
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
   std::vector<char*> argv;
   for (auto& argument : arguments) argv.push_back(argument.data());
@@ -39,11 +46,15 @@ SimProcess::SimProcess(std::vector<std::string> more_arguments) {
   url_ = line.substr(at);
 }
 
+void SimProcess::kill() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
 SimProcess::~SimProcess() {
-  if (pid_ > 0) {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-  }
+  kill();
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
 }

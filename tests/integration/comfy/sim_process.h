@@ -18,7 +18,15 @@ class SimProcess {
 
   const std::string& url() const { return url_; }
 
+  // SIGKILL; returns when the process is gone.
+  void kill();
+  // After kill(): the same server again, on the same port and in the same folder. More arguments than at first may
+  // come behind, for instance another --generation (an update of the server).
+  void start_again(std::vector<std::string> more_arguments);
+
  private:
+  void start(const std::string& listen, const std::vector<std::string>& more_arguments);
+
   std::string folder_;
   std::string url_;
   pid_t pid_ = -1;

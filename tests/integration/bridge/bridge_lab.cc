@@ -1,0 +1,227 @@
+#include "tests/integration/bridge/bridge_lab.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <chrono>
+#include <stdexcept>
+#include <utility>
+
+#include "libs/common/domain/comfy_json.h"
+#include "libs/common/testing/fake_dispatch_store.h"
+#include "libs/common/testing/fake_execution_store.h"
+#include "libs/common/testing/fake_instance_store.h"
+#include "libs/common/testing/fake_job_store.h"
+#include "services/bridge/comfy/comfy_client.h"
+
+namespace renderyard::testing {
+
+namespace {
+
+class Recorder final : public base::Journal {
+ public:
+  explicit Recorder(std::vector<std::string>& events) : events_(events) {}
+  void record(base::Severity, std::string_view event, std::initializer_list<base::Field>) override {
+    events_.emplace_back(event);
+  }
+
+ private:
+  std::vector<std::string>& events_;
+};
+
+bridge::Config config() {
+  bridge::Config config;
+  config.identity.owner = "bridge-1";
+  config.identity.address = "127.0.0.1:1";
+  config.predecessor_is_dead = true;
+  config.look_every = absl::Milliseconds(200);
+  config.watchdog_first = absl::Seconds(1);
+  config.poll_without_socket = absl::Milliseconds(300);
+  config.vanished_gap = absl::Milliseconds(500);
+  config.progress_every = absl::Milliseconds(50);
+  return config;
+}
+
+template <class T>
+base::Task<absl::Status> keep(base::Task<absl::StatusOr<T>> task, std::optional<T>& out) {
+  absl::StatusOr<T> value = co_await std::move(task);
+  if (!value.ok()) co_return value.status();
+  out.emplace(*std::move(value));
+  co_return absl::OkStatus();
+}
+
+}  // namespace
+
+struct BridgeLab::Process {
+  explicit Process(BridgeLab& lab)
+      : journal(lab.journal_),
+        clients(comfy_io, strand, clock),
+        store(strand, lab.database_, lab.link_),
+        artifacts(strand, lab.depot_, lab.link_),
+        cache(strand, lab.redis_, lab.link_),
+        hints(strand, lab.hints_),
+        service({strand, clock, random, journal, store, clients, artifacts, cache, hints}, config()) {}
+
+  ~Process() {
+    // What was ready may run to its next wait, and dies there.
+    do {
+      strand.drop_all();
+    } while (io.poll() > 0);
+  }
+
+  boost::asio::io_context io{1};
+  base::Strand strand{io.get_executor()};
+  runtime::SystemClock clock{strand};
+  runtime::KernelRandom random;
+  Recorder journal;
+  comfy::ComfyIo comfy_io;
+  comfy::ComfyClients clients;
+  FakeExecutionStore store;
+  FakeArtifacts artifacts;
+  FakeProgressCache cache;
+  FakeHints hints;
+  bridge::Bridge service;
+};
+
+BridgeLab::BridgeLab(std::vector<std::string> sim_arguments)
+    : sim_(std::move(sim_arguments)),
+      database_([] { return absl::Now(); }, "00000000-0000-4000-8000-00000000c105"),
+      redis_([] { return absl::Now(); }),
+      user_(database_.add_user("anna", ports::Role::kUser, std::string(64, 'a'))) {
+  FakeInstanceStore instances(office_.strand(), database_, link_);
+  ports::NewInstance wanted;
+  wanted.name = "comfy-1";
+  wanted.api_url = sim_.url();
+  wanted.ws_url = "ws" + sim_.url().substr(4);
+  instance_ = now(instances.add(std::move(wanted))).id;
+  start_bridge();
+}
+
+BridgeLab::~BridgeLab() = default;
+
+template <class T>
+T BridgeLab::now(base::Task<absl::StatusOr<T>> task) {
+  std::optional<T> out;
+  const absl::Status status = office_.run(keep(std::move(task), out));
+  if (!status.ok()) throw std::runtime_error(status.ToString());
+  return *std::move(out);
+}
+
+void BridgeLab::start_bridge() {
+  bridge_ = std::make_unique<Process>(*this);
+  base::spawn_root(bridge_->strand, bridge_->service.run(), [](const absl::Status&) {});
+}
+
+void BridgeLab::kill_bridge() {
+  bridge_.reset();
+}
+
+bool BridgeLab::until(absl::FunctionRef<bool()> done, absl::Duration limit) {
+  const absl::Time end = absl::Now() + limit;
+  while (!done()) {
+    if (absl::Now() >= end) return false;
+    if (bridge_) bridge_->io.run_one_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
+bool BridgeLab::until_connected() {
+  return until([this] { return instance().status == ports::InstanceStatus::kConnected; });
+}
+
+bool BridgeLab::until_state(ports::ExecutionId execution, ports::ExecutionState state) {
+  return until([&] { return row(execution).state == state; });
+}
+
+bool BridgeLab::until_final(ports::ExecutionId execution) {
+  return until([&] { return domain::is_final(row(execution).state); });
+}
+
+ports::ExecutionId BridgeLab::order(std::string workflow) {
+  FakeJobStore jobs(office_.strand(), database_, link_);
+  ports::NewJob job;
+  job.user = user_;
+  job.uid = random_.uuid4();
+  job.job_type = "image_generation";
+  job.workflow = std::move(workflow);
+  job.parameters_json = "{}";
+  ports::Assignment assignment;
+  assignment.job_id = now(jobs.submit(std::move(job))).id;
+  assignment.instance_id = instance_;
+  assignment.client_prompt_id = random_.uuid4();
+  FakeDispatchStore dispatch(office_.strand(), database_, link_);
+  std::vector<ports::Assignment> wanted;
+  wanted.push_back(std::move(assignment));
+  const auto claimed = now(dispatch.claim(std::move(wanted), "dispatcher-1"));
+  if (claimed.size() != 1) throw std::runtime_error("the instance has no free slot");
+  if (bridge_) bridge_->service.wake(claimed[0].execution_id);
+  return claimed[0].execution_id;
+}
+
+void BridgeLab::wish_cancel(ports::ExecutionId execution) {
+  FakeJobStore jobs(office_.strand(), database_, link_);
+  if (now(jobs.request_cancel(row(execution).job_id, user_)) != ports::CancelOutcome::kRecorded) {
+    throw std::runtime_error("the wish was not recorded");
+  }
+}
+
+const ports::ExecutionRow& BridgeLab::row(ports::ExecutionId execution) const {
+  return database_.execution(execution)->row;
+}
+
+const ports::InstanceRow& BridgeLab::instance() const {
+  return database_.instance(instance_)->row;
+}
+
+std::vector<ports::OutputRow> BridgeLab::outputs(ports::ExecutionId execution) const {
+  std::vector<ports::OutputRow> rows;
+  for (const auto& [key, output] : database_.tables().outputs) {
+    if (output.execution_id == execution) rows.push_back(output);
+  }
+  return rows;
+}
+
+const std::string& BridgeLab::content(const ports::OutputRow& output) const {
+  return depot_.blobs().at(output.sha256);
+}
+
+int BridgeLab::count_in_journal(std::string_view event) const {
+  return static_cast<int>(std::count(journal_.begin(), journal_.end(), event));
+}
+
+std::string BridgeLab::http(std::string_view path, std::optional<std::string> json) {
+  comfy::ComfyIo io;
+  comfy::HttpClient client(io, office_.strand(), office_.clock(), "");
+  comfy::HttpRequest request{.url = absl::StrCat(sim_.url(), std::string(path)), .json = std::move(json)};
+  const comfy::HttpAnswer answer = now(client.request(std::move(request), office_.clock().now() + absl::Seconds(10)));
+  if (answer.status != 200) throw std::runtime_error(absl::StrCat(std::string(path), ": ", answer.body));
+  return answer.body;
+}
+
+void BridgeLab::fault(std::string json) {
+  http("/_sim/faults", std::move(json));
+}
+
+void BridgeLab::strangers_prompt(std::string_view workflow) {
+  http("/prompt", absl::StrCat(R"({"prompt":)", std::string(workflow), "}"));
+}
+
+void BridgeLab::interrupt_as_stranger() {
+  http("/interrupt", "{}");
+}
+
+int BridgeLab::ledger(std::string_view event, std::optional<ports::ExecutionId> execution) {
+  const std::string text = http("/_sim/ledger", std::nullopt);
+  int count = 0;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const auto line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    const auto document = domain::parse_comfy_json(line);
+    if (!document.ok() || document->root()["event"].string_or("") != event) continue;
+    if (!execution || document->root()["execution_id"].id_text() == to_string(*execution)) ++count;
+  }
+  return count;
+}
+
+}  // namespace renderyard::testing

@@ -1,0 +1,87 @@
+// The bridge as one living process against a comfysim process: the real logic, the real ComfyUI adapters, the system's
+// clock; only database, artifact store and hints are the fakes in memory, which outlive the bridge. The lab stands for
+// the gateway and the dispatcher: it orders jobs, claims them for the one instance, wishes for cancels.
+// Thread-safety: all on the test's thread, which runs the bridge while it waits for something.
+#pragma once
+
+#include <absl/functional/function_ref.h>
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/common/runtime/kernel_random.h"
+#include "libs/common/testing/fake_artifacts.h"
+#include "libs/common/testing/fake_database.h"
+#include "libs/common/testing/fake_hints.h"
+#include "libs/common/testing/fake_progress_cache.h"
+#include "services/bridge/bridge.h"
+#include "tests/integration/comfy/sim_process.h"
+#include "tests/support/real_loop.h"
+
+namespace renderyard::testing {
+
+class BridgeLab {
+ public:
+  explicit BridgeLab(std::vector<std::string> sim_arguments);
+  ~BridgeLab();
+  BridgeLab(const BridgeLab&) = delete;
+  BridgeLab& operator=(const BridgeLab&) = delete;
+
+  // A bridge of the same name, with a lease taken back from its dead predecessor when there was one.
+  void start_bridge();
+  // As kill -9: nothing of it runs any more, its connections break.
+  void kill_bridge();
+
+  // Runs the bridge until `done` or, for at most `limit`, not: false then.
+  [[nodiscard]] bool until(absl::FunctionRef<bool()> done, absl::Duration limit = absl::Seconds(20));
+  [[nodiscard]] bool until_connected();
+  [[nodiscard]] bool until_state(ports::ExecutionId execution, ports::ExecutionState state);
+  // completed, failed, cancelled, lost, not_accepted.
+  [[nodiscard]] bool until_final(ports::ExecutionId execution);
+
+  // A job of this workflow, claimed for a free slot of the instance.
+  ports::ExecutionId order(std::string workflow);
+  void wish_cancel(ports::ExecutionId execution);
+
+  const ports::ExecutionRow& row(ports::ExecutionId execution) const;
+  const ports::InstanceRow& instance() const;
+  std::vector<ports::OutputRow> outputs(ports::ExecutionId execution) const;
+  const std::string& content(const ports::OutputRow& output) const;
+  // Said by any bridge so far, in order.
+  const std::vector<std::string>& journal() const { return journal_; }
+  int count_in_journal(std::string_view event) const;
+
+  SimProcess& sim() { return sim_; }
+  // POSTs a fault to the server.
+  void fault(std::string json);
+  // Posts a prompt of somebody else, without a client id.
+  void strangers_prompt(std::string_view workflow);
+  void interrupt_as_stranger();
+  // How many lines of the server's ledger have this event; of one prompt when `execution` is given.
+  int ledger(std::string_view event, std::optional<ports::ExecutionId> execution = {});
+
+ private:
+  struct Process;
+  template <class T>
+  T now(base::Task<absl::StatusOr<T>> task);
+  std::string http(std::string_view path, std::optional<std::string> json);
+
+  SimProcess sim_;
+  FakeDatabase database_;
+  ArtifactDepot depot_;
+  FakeRedis redis_;
+  HintBus hints_;
+  ImmediateLink link_;
+  runtime::KernelRandom random_;
+  std::vector<std::string> journal_;
+  test::RealLoop office_;  // of the gateway's and the dispatcher's calls
+  ports::UserId user_;
+  ports::InstanceId instance_;
+  std::unique_ptr<Process> bridge_;
+};
+
+}  // namespace renderyard::testing
