@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "libs/common/domain/error_code.h"
 #include "services/api-gateway/json_writer.h"
 
 namespace renderyard::gateway {
@@ -22,6 +23,7 @@ void optional_id(JsonObject& object, std::string_view key, const std::optional<b
 std::string error_object(const ports::JobError& error) {
   JsonObject object;
   object.text("code", error.code);
+  object.text("class", domain::to_string(domain::error_entry(error.code).category));
   object.text("message", error.message);
   object.text("node_id", error.node_id);
   object.text("node_class", error.node_class);

@@ -11,6 +11,7 @@
 
 #include "libs/common/domain/error_code.h"
 #include "libs/common/domain/json_text.h"
+#include "libs/common/domain/limits.h"
 #include "libs/common/domain/workflow.h"
 #include "services/api-gateway/duplicate_key.h"
 #include "services/api-gateway/json_writer.h"
@@ -89,8 +90,8 @@ Check read_metadata(const JsonMember& member, ports::NewJob& job) {
 
 Problem unknown_field(std::string_view parent, const JsonMember& member, std::string_view known) {
   const std::string path = absl::StrCat(std::string(parent), parent.empty() ? "" : ".", shown(member.key));
-  std::string detail = absl::StrCat("\"", path, "\" is not a known field; ",
-                                    parent.empty() ? "a job has " : "parameters has ", std::string(known), ". ");
+  const std::string owner = parent.empty() ? "a job" : std::string(parent);
+  std::string detail = absl::StrCat("\"", path, "\" is not a known field; ", owner, " has ", std::string(known), ". ");
   if (is_json_object(member.value) && !domain::json_member(member.value, "class_type").empty()) {
     detail += "This looks like a node of a workflow: send the workflow as parameters.workflow.";
   } else {
@@ -113,6 +114,22 @@ Check read_workflow(const JsonMember& member, ports::NewJob& job) {
   return std::nullopt;
 }
 
+Check read_limits(const JsonMember& limits) {
+  for (const JsonMember& member : domain::json_members(limits.value)) {
+    if (std::find(domain::kLimitNames.begin(), domain::kLimitNames.end(), member.key) == domain::kLimitNames.end()) {
+      return unknown_field("parameters.limits", member, "wait_secs, run_secs and silence_secs");
+    }
+    if (is_null(member.value)) continue;
+    int seconds = 0;
+    const std::string path = absl::StrCat("parameters.limits.", member.key);
+    if (auto problem = read_integer(member, path, 1, domain::kMaxLimitSecs, seconds)) {
+      problem->detail += " (seconds); leave it out for no limit";
+      return problem;
+    }
+  }
+  return std::nullopt;
+}
+
 Check read_parameters(const JsonMember& parameters, ports::NewJob& job) {
   if (!is_json_object(parameters.value)) return invalid("parameters", "must be an object with a workflow");
   JsonObject rest;
@@ -132,6 +149,9 @@ Check read_parameters(const JsonMember& parameters, ports::NewJob& job) {
     if (member.key == "extra_data" && !domain::json_member(member.value, "renderyard").empty()) {
       return invalid("parameters.extra_data.renderyard", "is a name of Renderyard's own; use another one");
     }
+    if (member.key == "limits") {
+      if (auto problem = read_limits(member)) return problem;
+    }
     rest.raw(member.key, member.value);
   }
   if (!has_workflow) {
@@ -141,6 +161,7 @@ Check read_parameters(const JsonMember& parameters, ports::NewJob& job) {
         "parameters.workflow");
   }
   job.parameters_json = std::move(rest).finish();
+  job.wait_limit = domain::limits_of(job.parameters_json).wait;
   return std::nullopt;
 }
 

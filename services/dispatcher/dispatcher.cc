@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "libs/common/base/status_macros.h"
+#include "libs/common/domain/error_code.h"
 #include "libs/common/domain/placement.h"
 #include "libs/common/domain/settlement.h"
 
@@ -144,7 +145,13 @@ base::Task<absl::StatusOr<bool>> Dispatcher::claim_once() {
   }
   // Wishes on jobs that nobody has claimed; here, so that a wish and a claim of one job are looked at in one place.
   ASSIGN_OR_CO_RETURN(const int cancelled, co_await deps_.store.cancel_wished(config_.batch));
-  if (cancelled > 0) deps_.hints.send(Topic::kEvents);
+  // Limits of waiting count in the database, and what it says has passed is never claimed any more.
+  ports::JobError waited;
+  waited.code = domain::code::kLimitWait;
+  waited.message = "the job waited for as long as parameters.limits.wait_secs allows; nothing was sent to an instance";
+  ASSIGN_OR_CO_RETURN(const int failed, co_await deps_.store.fail_waited(std::move(waited), config_.batch));
+  if (failed > 0) deps_.journal.info("jobs_waited_too_long", {{"count", failed}});
+  if (cancelled > 0 || failed > 0) deps_.hints.send(Topic::kEvents);
   const bool jobs_wait = candidates.size() > static_cast<std::size_t>(room);
   CO_RETURN_IF_ERROR(co_await tell_waiting_reason(fleet, jobs_wait));
   co_return claimed_some;
@@ -205,7 +212,8 @@ base::Task<absl::StatusOr<bool>> Dispatcher::settle_once() {
       auto single = co_await deps_.store.settle(one);
       if (absl::IsInvalidArgument(single.status())) {
         one.front().kind = Settlement::Kind::kFail;
-        one.front().error = {"result_unstorable", "the result cannot be stored by the database", {}, {}};
+        one.front().error = {
+            std::string(domain::code::kResultUnstorable), "the result cannot be stored by the database", {}, {}};
         single = co_await deps_.store.settle(one);
       }
       if (!single.ok()) co_return single.status();

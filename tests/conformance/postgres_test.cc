@@ -98,6 +98,11 @@ class PostgresWorld final : public StoreWorld {
     admin_->run(kEndPause, Params().add(job));
   }
 
+  void end_wait(ports::JobId job) override {
+    constexpr Statement kEndWait = {"end_wait", "UPDATE jobs SET wait_until = clock_timestamp() WHERE id = $1"};
+    admin_->run(kEndWait, Params().add(job));
+  }
+
   std::function<void()> open_writing_transaction() override {
     struct Open {
       explicit Open(std::unique_ptr<Session> s) : session(std::move(s)), transaction(*session) {}

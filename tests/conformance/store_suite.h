@@ -61,6 +61,8 @@ class StoreWorld {
   virtual void expire_lease(ports::InstanceId instance) = 0;
   // Afterwards the pause of kRequeue is over for this job (jobs.not_before has passed).
   virtual void end_pause(ports::JobId job) = 0;
+  // Afterwards a job with a limit of waiting has waited for as long as it may.
+  virtual void end_wait(ports::JobId job) = 0;
   // Opens a transaction that holds a transaction id and one drawn job_events id, and leaves it open; the result ends it
   // with a rollback. For the position scheme.
   virtual std::function<void()> open_writing_transaction() = 0;

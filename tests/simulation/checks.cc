@@ -49,6 +49,7 @@ class Checker {
       } else {
         outcome(job.row, *ordered);
         wish(job.row, *ordered);
+        waiting(job.row, ordered->plan);
       }
     }
     ledgers();
@@ -93,6 +94,26 @@ class Checker {
       park_.find(name_of(job.id) + ": the wish in its row and in its events disagree");
     }
     if (job.cancel_requested_at && !ordered.cancel_asked) park_.find(name_of(job.id) + " has a wish of nobody");
+  }
+
+  // A job whose time to wait is over is not claimed any more, and only such a job fails for it: with nothing at any
+  // instance, and not before its time.
+  void waiting(const ports::JobRow& job, const PlannedJob& plan) {
+    const bool failed = job.error && job.error->code == code::kLimitWait;
+    if (!plan.wait_secs) {
+      if (failed) park_.find(name_of(job.id) + " failed by a limit that it does not have");
+      return;
+    }
+    const absl::Time until = job.submitted_at + absl::Seconds(*plan.wait_secs);
+    if (failed && job.completed_at < until) park_.find(name_of(job.id) + " failed before its time to wait was over");
+    for (const ports::ExecutionRow* execution : executions_of_[job.id]) {
+      if (execution->assigned_at >= until) {
+        park_.find(name_of(job.id) + " was claimed when its time to wait was over");
+      }
+      const bool nothing_there =
+          execution->state == ExecutionState::kWithdrawn || execution->state == ExecutionState::kNotAccepted;
+      if (failed && !nothing_there) park_.find(name_of(job.id) + " failed as waiting though it was sent");
+    }
   }
 
   // G3. Exactly one final event, numbers without a hole, state and event agree.
@@ -188,6 +209,7 @@ class Checker {
   }
 
   bool explained(const ports::JobRow& job, const std::string& error) {
+    if (error == code::kLimitWait) return true;  // waiting() looks at it
     const auto& executions = executions_of_[job.id];
     if (executions.empty()) return false;
     const ports::ExecutionRow& last = *executions.back();

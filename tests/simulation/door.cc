@@ -120,8 +120,10 @@ base::Task<absl::StatusOr<base::JobId>> Door::request(Handler handler) {
 }
 
 base::Task<absl::StatusOr<base::JobId>> Door::submit(PlannedJob job) {
+  std::string limits;
+  if (job.wait_secs) limits = R"(,"limits":{"wait_secs":)" + std::to_string(*job.wait_secs) + "}";
   const std::string body = R"({"job_type":"image_generation","priority":)" + std::to_string(job.priority) +
-                           R"(,"parameters":{"workflow":)" + job.workflow + "}}";
+                           R"(,"parameters":{"workflow":)" + job.workflow + limits + "}}";
   Handler handler = [body, key = job.idempotency_key](gateway::Gateway& gateway, Answered answer) {
     return handle_submit(gateway, body, key, std::move(answer));
   };

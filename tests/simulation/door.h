@@ -27,6 +27,7 @@ struct PlannedJob {
   std::string bad_node;                // kFailing, kRefused: the node to blame
   int priority = 0;
   std::string idempotency_key;
+  std::optional<int> wait_secs;                // its limit of waiting
   std::optional<absl::Duration> cancel_after;  // after the acknowledgement
 };
 

@@ -47,6 +47,8 @@ PlannedJob plan_job(base::Random& random, int n) {
   // Without a key an order whose answer is lost cannot be repeated, and may be no job at all.
   if (n <= kLeastJobs || random.chance(0.3)) job.idempotency_key = "order-" + std::to_string(n);
   if (random.chance(0.12)) job.cancel_after = random.jitter(random.chance(0.5) ? absl::Seconds(1) : absl::Seconds(10));
+  // From what only a busy fleet exceeds to what most do not.
+  if (random.chance(0.15)) job.wait_secs = 1 + static_cast<int>(random.below(30));
   return job;
 }
 

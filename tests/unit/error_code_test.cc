@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
 #include <regex>
 #include <set>
 #include <string>
@@ -46,6 +48,29 @@ TEST(ErrorTableTest, CategoriesAgreeWithStatusAndRetry) {
     EXPECT_TRUE(error_entry(code).may_retry) << code;
   }
   EXPECT_FALSE(error_entry(code::kValidationFailed).may_retry) << "it would be refused again";
+}
+
+TEST(ErrorTableTest, TheDocumentationHasEveryCodeAsTheTableHasIt) {
+  const char* source = std::getenv("RENDERYARD_TEST_SOURCE_DIR");
+  ASSERT_NE(source, nullptr);
+  std::ifstream page(std::string(source) + "/docs/errors.md");
+  ASSERT_TRUE(page) << "docs/errors.md cannot be read";
+  const std::regex form(R"(\| `(\w+)` \| (\w+) \| (\d+) \| (yes|no) \| (.+) \|)");
+  std::set<std::string> documented;
+  for (std::string line; std::getline(page, line);) {
+    std::smatch cells;
+    if (!std::regex_match(line, cells, form)) continue;
+    const std::string code = cells[1];
+    EXPECT_TRUE(documented.insert(code).second) << code << " stands there twice";
+    const ErrorEntry& entry = error_entry(code);
+    ASSERT_EQ(entry.code, code) << "documented, but not in the table";
+    EXPECT_EQ(to_string(entry.category), cells[2].str()) << code;
+    EXPECT_EQ(std::to_string(entry.http_status), cells[3].str()) << code;
+    EXPECT_EQ(entry.may_retry ? "yes" : "no", cells[4].str()) << code;
+  }
+  for (const ErrorEntry& entry : error_table()) {
+    EXPECT_TRUE(documented.contains(std::string(entry.code))) << entry.code << " is not in docs/errors.md";
+  }
 }
 
 TEST(ErrorTableTest, CategoriesHaveNames) {

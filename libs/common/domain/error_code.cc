@@ -37,6 +37,9 @@ constexpr ErrorEntry kTable[] = {
     {code::kInterruptedByOther, C::kRecoverable, 502, true, "Somebody else interrupted the prompt"},
     {code::kOutputMissing, C::kRecoverable, 502, true, "An output file could not be had"},
     {code::kOutputOverwritten, C::kRecoverable, 502, true, "An output file was overwritten before it was copied"},
+    {code::kLimitWait, C::kRecoverable, 504, true, "The job waited longer than it may"},
+    {code::kLimitRun, C::kRecoverable, 504, true, "The prompt ran longer than it may"},
+    {code::kLimitSilence, C::kRecoverable, 504, true, "The prompt was silent for longer than it may be"},
     {code::kResultUnstorable, C::kPermanent, 502, true, "The result cannot be stored"},
 };
 

@@ -56,6 +56,9 @@ inline constexpr std::string_view kExecutionLost = "execution_lost";
 inline constexpr std::string_view kInterruptedByOther = "interrupted_by_other";
 inline constexpr std::string_view kOutputMissing = "output_missing";
 inline constexpr std::string_view kOutputOverwritten = "output_overwritten";
+inline constexpr std::string_view kLimitWait = "limit_wait";
+inline constexpr std::string_view kLimitRun = "limit_run";
+inline constexpr std::string_view kLimitSilence = "limit_silence";
 inline constexpr std::string_view kResultUnstorable = "result_unstorable";
 }  // namespace code
 

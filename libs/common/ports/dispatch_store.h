@@ -79,7 +79,8 @@ class DispatchStore {
   virtual ~DispatchStore() = default;
 
   virtual base::Task<absl::StatusOr<Fleet>> fleet() = 0;
-  // Pending, unclaimed jobs without a wish and whose not_before has passed, by priority desc, submitted_at, id.
+  // Pending, unclaimed jobs without a wish, whose not_before has passed and that may still wait, by priority desc,
+  // submitted_at, id.
   virtual base::Task<absl::StatusOr<std::vector<Candidate>>> candidates(int limit) = 0;
   // One statement, one commit: takes the free slots and the jobs with SKIP LOCKED, inserts the executions (assigned),
   // sets slots and jobs (claimed_at, claimed_by, worker_id, execution_id, attempt+1), writes job_claimed. Returns what
@@ -101,6 +102,9 @@ class DispatchStore {
   virtual base::Task<absl::StatusOr<std::vector<JobId>>> settle(std::vector<Settlement> settlements) = 0;
   // Pending unclaimed jobs with a cancel wish become cancelled (job_cancelled). Returns how many.
   virtual base::Task<absl::StatusOr<int>> cancel_wished(int limit) = 0;
+  // Pending unclaimed jobs that have waited for as long as they may fail with this error (job_failed); they are not
+  // claimed from that moment on. Returns how many.
+  virtual base::Task<absl::StatusOr<int>> fail_waited(JobError error, int limit) = 0;
   // Why jobs with these needs wait now; replaces the reasons stored before for all groups. Empty = nothing waits.
   virtual base::Task<absl::Status> set_waiting_reason(std::string reason) = 0;
 };

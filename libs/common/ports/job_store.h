@@ -30,6 +30,7 @@ struct NewJob {
   std::optional<int> estimated_duration_secs;
   std::optional<std::string> name;
   std::optional<std::string> metadata_json;
+  std::optional<absl::Duration> wait_limit;  // how long it may wait for its start; absent: for ever
   std::optional<IdempotencyKey> idempotency;
 };
 

@@ -37,6 +37,12 @@ void FakeDatabase::end_pause(ports::JobId job) {
   }
 }
 
+void FakeDatabase::end_wait(ports::JobId job) {
+  if (auto it = tables_.jobs.find(job); it != tables_.jobs.end() && it->second.wait_until) {
+    it->second.wait_until = std::min(*it->second.wait_until, now());
+  }
+}
+
 absl::Status FakeDatabase::defect(std::string what) {
   defects_.push_back(what);
   return absl::InternalError(what);

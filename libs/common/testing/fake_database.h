@@ -46,6 +46,7 @@ class FakeDatabase {
   void revoke_token(const std::string& token_sha256);
   void expire_lease(ports::InstanceId instance);
   void end_pause(ports::JobId job);
+  void end_wait(ports::JobId job);
   // `renderyard-migrate --after-restore` and retention.
   void set_cluster(ports::ClusterMeta meta) { tables_.meta = std::move(meta); }
 

@@ -44,7 +44,7 @@ ports::Fleet read_fleet(Transaction& txn) {
 bool claimable(const JobRecord& job, absl::Time now) {
   const ports::JobRow& row = job.row;
   return row.status == JobStatus::kPending && !row.claimed_at && !row.cancel_requested_at &&
-         (!job.not_before || *job.not_before <= now);
+         (!job.not_before || *job.not_before <= now) && (!job.wait_until || *job.wait_until > now);
 }
 
 std::vector<ports::Candidate> read_candidates(Transaction& txn, int limit) {
@@ -216,6 +216,14 @@ base::Task<absl::StatusOr<int>> FakeDispatchStore::cancel_wished(int limit) {
   draws.event_ids = 1;
   return write<absl::StatusOr<int>>("cancel_wished", draws,
                                     [limit](Transaction& txn) { return cancel_wished_jobs(txn, limit); });
+}
+
+base::Task<absl::StatusOr<int>> FakeDispatchStore::fail_waited(ports::JobError error, int limit) {
+  Draws draws;
+  draws.event_ids = 1;
+  return write<absl::StatusOr<int>>("fail_waited", draws, [error = std::move(error), limit](Transaction& txn) {
+    return fail_waited_jobs(txn, error, limit);
+  });
 }
 
 base::Task<absl::Status> FakeDispatchStore::set_waiting_reason(std::string reason) {

@@ -21,6 +21,7 @@ class FakeDispatchStore final : public ports::DispatchStore, private FakeStore {
                                                                                int limit) override;
   base::Task<absl::StatusOr<std::vector<ports::JobId>>> settle(std::vector<ports::Settlement> settlements) override;
   base::Task<absl::StatusOr<int>> cancel_wished(int limit) override;
+  base::Task<absl::StatusOr<int>> fail_waited(ports::JobError error, int limit) override;
   base::Task<absl::Status> set_waiting_reason(std::string reason) override;
 };
 

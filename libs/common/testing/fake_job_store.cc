@@ -46,6 +46,7 @@ absl::StatusOr<ports::SubmittedJob> submit_job(Transaction& txn, const ports::Ne
   record.row.estimated_duration_secs = job.estimated_duration_secs;
   record.row.submitted_at = txn.now();
   record.needs_key = job.needs_key;
+  if (job.wait_limit) record.wait_until = record.row.submitted_at + *job.wait_limit;
   base::json::object data;
   data["job_type"] = job.job_type;
   data["priority"] = job.priority;

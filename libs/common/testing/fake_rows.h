@@ -25,6 +25,7 @@ struct JobRecord {
   std::optional<std::string> claimed_by;
   std::optional<ports::UserId> cancel_requested_by;
   std::optional<absl::Time> not_before;
+  std::optional<absl::Time> wait_until;
   std::int64_t last_event_id = 0;  // bookkeeping of the fake: ids rise within a job, because its row is locked
 };
 

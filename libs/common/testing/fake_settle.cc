@@ -182,4 +182,22 @@ absl::StatusOr<int> cancel_wished_jobs(Transaction& txn, int limit) {
   return static_cast<int>(wished.size());
 }
 
+absl::StatusOr<int> fail_waited_jobs(Transaction& txn, const ports::JobError& error, int limit) {
+  std::vector<JobRecord> waited;
+  for (const auto& [id, job] : txn.tables().jobs) {
+    if (static_cast<int>(waited.size()) >= limit) break;
+    const ports::JobRow& row = job.row;
+    if (row.status != JobStatus::kPending || row.claimed_at || row.cancel_requested_at) continue;
+    if (!job.wait_until || *job.wait_until > txn.now()) continue;
+    if (!txn.database().row_locked(id)) waited.push_back(job);
+  }
+  for (JobRecord& job : waited) {
+    end_job(txn, job.row, JobStatus::kFailed);
+    job.row.error = error;
+    RETURN_IF_ERROR(txn.write_event(job, ports::event_type::kFailed, std::nullopt, error_json(error)));
+    RETURN_IF_ERROR(txn.put(job, Owner::kDispatcher));
+  }
+  return static_cast<int>(waited.size());
+}
+
 }  // namespace renderyard::testing

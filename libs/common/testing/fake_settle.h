@@ -15,5 +15,6 @@ namespace renderyard::testing {
 absl::StatusOr<bool> withdraw_execution(Transaction& txn, ports::ExecutionId execution, const std::string& reason);
 absl::StatusOr<std::vector<ports::JobId>> settle_jobs(Transaction& txn, std::vector<ports::Settlement> settlements);
 absl::StatusOr<int> cancel_wished_jobs(Transaction& txn, int limit);
+absl::StatusOr<int> fail_waited_jobs(Transaction& txn, const ports::JobError& error, int limit);
 
 }  // namespace renderyard::testing

@@ -184,6 +184,14 @@ base::Task<absl::StatusOr<int>> DispatchStore::cancel_wished(int limit) {
   return offload<absl::StatusOr<int>>(pool_, strand_, std::move(work));
 }
 
+base::Task<absl::StatusOr<int>> DispatchStore::fail_waited(ports::JobError error, int limit) {
+  auto work = [error = std::move(error), limit](Session& session) -> absl::StatusOr<int> {
+    const pqxx::result result = session.run(sql::kFailWaited, Params().add(error.code).add(error.message).add(limit));
+    return result.front()[0].as<int>();
+  };
+  return offload<absl::StatusOr<int>>(pool_, strand_, std::move(work));
+}
+
 base::Task<absl::Status> DispatchStore::set_waiting_reason(std::string reason) {
   auto work = [reason = std::move(reason)](Session& session) -> absl::Status {
     session.run(sql::kSetWaitingReason, Params().add(reason));

@@ -23,6 +23,7 @@ class DispatchStore final : public ports::DispatchStore {
                                                                                int limit) override;
   base::Task<absl::StatusOr<std::vector<ports::JobId>>> settle(std::vector<ports::Settlement> settlements) override;
   base::Task<absl::StatusOr<int>> cancel_wished(int limit) override;
+  base::Task<absl::StatusOr<int>> fail_waited(ports::JobError error, int limit) override;
   base::Task<absl::Status> set_waiting_reason(std::string reason) override;
 
  private:

@@ -32,7 +32,7 @@ ORDER BY free.instance_id, free.slot_no)"};
 inline constexpr Statement kCandidates = {"candidates", R"(
 SELECT id, submitted_by, priority, needs_key FROM jobs
 WHERE status_id = 1 AND claimed_at IS NULL AND cancel_requested_at IS NULL
-  AND (not_before IS NULL OR not_before <= clock_timestamp())
+  AND (not_before IS NULL OR not_before <= clock_timestamp()) AND (wait_until IS NULL OR wait_until > clock_timestamp())
 ORDER BY priority DESC, submitted_at, id LIMIT $1)"};
 
 // $1 job ids, $2 instance ids, $3 slot numbers, $4 prompt ids (same length), $5 claimed_by.
@@ -50,6 +50,7 @@ job AS (
   SELECT j.id, j.submitted_by, j.attempt + 1 AS attempt FROM jobs j
   WHERE j.id = ANY ($1::bigint[]) AND j.status_id = 1 AND j.claimed_at IS NULL AND j.cancel_requested_at IS NULL
     AND (j.not_before IS NULL OR j.not_before <= clock_timestamp())
+    AND (j.wait_until IS NULL OR j.wait_until > clock_timestamp())
   FOR UPDATE SKIP LOCKED),
 execution AS (
   INSERT INTO comfyui_executions (instance_id, platform_job_id, user_id, attempt, slot_no, client_prompt_id)
@@ -217,6 +218,23 @@ moved AS (
   RETURNING j.id, j.event_seq, j.submitted_by),
 event AS (
   INSERT INTO job_events (job_id, seq, user_id, type) SELECT id, event_seq, submitted_by, 'job_cancelled' FROM moved)
+SELECT count(*) FROM moved)"};
+
+// $1 error code, $2 message, $3 limit. As kCancelWished; a wish to cancel goes first. 1 row: how many.
+inline constexpr Statement kFailWaited = {"fail_waited", R"(
+WITH job AS (
+  SELECT id FROM jobs
+  WHERE status_id = 1 AND claimed_at IS NULL AND wait_until <= clock_timestamp() AND cancel_requested_at IS NULL
+  ORDER BY id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED),
+moved AS (
+  UPDATE jobs j SET status_id = 4, completed_at = clock_timestamp(), event_seq = j.event_seq + 1, error_code = $1,
+    error_message = $2
+  FROM job WHERE j.id = job.id
+  RETURNING j.id, j.event_seq, j.submitted_by),
+event AS (
+  INSERT INTO job_events (job_id, seq, user_id, type, data)
+  SELECT id, event_seq, submitted_by, 'job_failed',
+    jsonb_build_object('error', jsonb_build_object('code', $1::text, 'message', $2::text)) FROM moved)
 SELECT count(*) FROM moved)"};
 
 // $1 reason, '' = nothing waits. Writes only what changes. The two parts never touch the same row.

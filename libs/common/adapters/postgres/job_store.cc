@@ -56,6 +56,7 @@ Params submit_params(const ports::NewJob& job) {
   Params params;
   params.add(job.uid).add(job.job_type).add(job.user).add(job.priority).maybe(job.name).maybe(job.metadata_json);
   params.add(job.workflow).add(job.parameters_json).maybe(job.estimated_duration_secs).add(job.needs_key);
+  params.maybe(job.wait_limit);
   return params;
 }
 

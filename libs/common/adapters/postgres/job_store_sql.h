@@ -14,8 +14,8 @@ WHERE t.token_sha256 = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR 
   AND u.disabled_at IS NULL)"};
 
 // $1 uid, $2 job_type, $3 user, $4 priority, $5 name, $6 metadata, $7 workflow, $8 parameters, $9 estimate, $10
-// needs_key. The job is written before its event draws an id: the insert into job_events reads from the insert into
-// jobs. Locks only what it makes. 1 row: id, uid, submitted_at.
+// needs_key, $11 wait limit in microseconds or null. The job is written before its event draws an id: the insert into
+// job_events reads from the insert into jobs. Locks only what it makes. 1 row: id, uid, submitted_at.
 #define RENDERYARD_SUBMIT_TAIL                                                        \
   "event AS (INSERT INTO job_events (job_id, seq, user_id, type, data)"               \
   " SELECT job.id, 1, job.submitted_by, 'job_submitted',"                             \
@@ -24,23 +24,24 @@ WHERE t.token_sha256 = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR 
 inline constexpr Statement kSubmit = {"submit", R"(
 WITH job AS (
   INSERT INTO jobs (uid, job_type, submitted_by, priority, name, metadata, workflow, parameters,
-                    estimated_duration_secs, needs_key, event_seq)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1)
+                    estimated_duration_secs, needs_key, wait_until, event_seq)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock_timestamp() + $11::bigint * interval '1 microsecond', 1)
   RETURNING id, uid, submitted_at, submitted_by, job_type, priority),
 )" RENDERYARD_SUBMIT_TAIL};
 
-// As kSubmit with $11 key, $12 body_sha256: the key is taken first (waiting for whoever is just taking it); nothing is
+// As kSubmit with $12 key, $13 body_sha256: the key is taken first (waiting for whoever is just taking it); nothing is
 // written when somebody has it. 0 rows: the key is taken, see kFindKey. 1 row as kSubmit.
 inline constexpr Statement kSubmitWithKey = {"submit_with_key", R"(
 WITH key AS (
   INSERT INTO idempotency_keys (user_id, key, body_sha256, job_id)
-  VALUES ($3, $11, $12, nextval(pg_get_serial_sequence('jobs', 'id')))
+  VALUES ($3, $12, $13, nextval(pg_get_serial_sequence('jobs', 'id')))
   ON CONFLICT (user_id, key) DO NOTHING
   RETURNING job_id),
 job AS (
   INSERT INTO jobs (id, uid, job_type, submitted_by, priority, name, metadata, workflow, parameters,
-                    estimated_duration_secs, needs_key, event_seq)
-  SELECT key.job_id, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1 FROM key
+                    estimated_duration_secs, needs_key, wait_until, event_seq)
+  SELECT key.job_id, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+    clock_timestamp() + $11::bigint * interval '1 microsecond', 1 FROM key
   RETURNING id, uid, submitted_at, submitted_by, job_type, priority),
 )" RENDERYARD_SUBMIT_TAIL};
 
