@@ -1,6 +1,7 @@
 #include "services/bridge/collecting.h"
 
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "libs/common/base/status_macros.h"
 #include "libs/common/domain/error_code.h"
 #include "libs/common/domain/output_files.h"
+#include "libs/common/domain/socket_pictures.h"
 
 namespace renderyard::bridge {
 
@@ -25,9 +27,16 @@ class Collector {
 
   base::Task<absl::Status> run() {
     const std::string outputs_json = execution_.row.heard_outputs.value_or("{}");
+    const std::set<std::string> socket_nodes = domain::socket_picture_nodes(execution_.workflow);
     std::vector<ports::OutputRow> rows;
+    for (const domain::KeptPicture& picture : domain::pictures_in(outputs_json, socket_nodes)) {
+      rows.push_back(row_of({picture.node_id, "images", picture.filename, {}, {}}, {picture.sha256, picture.size_bytes},
+                            "image/png"));
+      rows.back().n = static_cast<int>(rows.size()) - 1;
+    }
     for (domain::OutputFile& file : domain::output_files(outputs_json)) {
-      if (file.type == "input") continue;  // named by the node, not made by it
+      if (file.type == "input") continue;                 // named by the node, not made by it
+      if (socket_nodes.contains(file.node_id)) continue;  // stored when it was heard
       auto row = co_await copy(file);
       if (absl::IsCancelled(row.status())) co_return row.status();
       if (!row.ok()) co_return co_await failed(file, row.status());

@@ -1,7 +1,8 @@
 // From collecting to completed: copies every output file into the artifact store before the next prompt can overwrite
 // it, then completes the execution in one transaction. The store full or away is no failed render: it is tried again,
-// with the reason shown. A file the server does not have is: output_missing; and so is one that was written after the
-// prompt's end or changed while it was copied, which is another prompt's: output_overwritten.
+// with the reason shown. Pictures that came over the socket are in the store already. A file the server does not have
+// is: output_missing; and so is one that was written after the prompt's end or changed while it was copied, which is
+// another prompt's: output_overwritten.
 #pragma once
 
 #include <absl/status/status.h>

@@ -25,25 +25,18 @@ base::Task<absl::Status> Connection::run() {
     const absl::Time connect_by = begun + config_.connect_deadline;
     auto socket = co_await comfy_.connect(client_id_, connect_by);
     if (absl::IsCancelled(socket.status())) co_return socket.status();
-    absl::Status status = socket.status();
-    if (status.ok() && !abilities_) {
-      const absl::Time probe_by = deps_.clock.now() + config_.request_deadline;
-      auto abilities = co_await comfy_.probe(probe_by);
-      if (absl::IsCancelled(abilities.status())) co_return abilities.status();
-      status = abilities.status();
-      if (abilities.ok()) abilities_ = *std::move(abilities);
-    }
-    if (!status.ok()) {
+    // Without a socket HTTP may answer all the same: then work goes on by polling.
+    const absl::Status probed = co_await probe();
+    if (absl::IsCancelled(probed)) co_return probed;
+    if (!socket.ok() || !probed.ok()) {
       if (socket.ok()) {
         const absl::Time close_by = deps_.clock.now() + config_.close_deadline;
         const absl::Status closed = co_await (*socket)->close(close_by);
         if (absl::IsCancelled(closed)) co_return closed;
       }
       ++attempts_;
-      auto answers = co_await http_answers();
-      if (absl::IsCancelled(answers.status())) co_return answers.status();
-      const bool polling = answers.ok() && *answers;
-      report(polling ? ports::InstanceStatus::kPolling : ports::InstanceStatus::kReconnecting, status.ToString());
+      const absl::Status& why = socket.ok() ? probed : socket.status();
+      report(probed.ok() ? ports::InstanceStatus::kPolling : ports::InstanceStatus::kReconnecting, why.ToString());
       const absl::Duration pause = domain::reconnect_delay(attempts_, deps_.random);
       CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
       continue;
@@ -62,6 +55,8 @@ base::Task<absl::Status> Connection::run() {
       report(ports::InstanceStatus::kConnected, {});
     }
     const absl::Status ended = co_await session();
+    // Whoever answers next may be another release, or may have forgotten what was said at this connection's beginning.
+    abilities_.reset();
     // The same client id may be used again only after the end of TCP: otherwise the server's clean-up of the old socket
     // makes the new one deaf.
     const absl::Time close_by = deps_.clock.now() + config_.close_deadline;
@@ -94,10 +89,12 @@ base::Task<absl::Status> Connection::read() {
   const std::uint64_t stream = router_.new_stream();
   for (;;) {
     auto message = co_await socket_->next();
-    if (!message.ok()) co_return message.status();
-    if (!message->has_value()) co_return absl::UnavailableError("the server closed the socket");
+    if (!message.ok() || !message->has_value()) {
+      router_.end_stream(stream);
+      co_return message.ok() ? absl::UnavailableError("the server closed the socket") : message.status();
+    }
     last_message_at_ = deps_.clock.now();
-    router_.route(**message, stream);
+    router_.route(**std::move(message), stream);
   }
 }
 
@@ -120,11 +117,23 @@ base::Task<absl::Status> Connection::alive(absl::Time deadline) {
   co_return absl::OkStatus();
 }
 
-base::Task<absl::StatusOr<bool>> Connection::http_answers() {
-  const absl::Time deadline = deps_.clock.now() + config_.ping_deadline;
-  auto queue = co_await comfy_.queue(deadline);
-  if (absl::IsCancelled(queue.status())) co_return queue.status();
-  co_return queue.ok();
+base::Task<absl::Status> Connection::probe() {
+  const absl::Time deadline = deps_.clock.now() + config_.request_deadline;
+  auto abilities = co_await comfy_.probe(deadline);
+  if (!abilities.ok()) {
+    abilities_.reset();
+    co_return abilities.status();
+  }
+  abilities_ = *std::move(abilities);
+  deps_.journal.info("comfyui_probed", {{base::key::kInstance, instance_},
+                                        {"version", abilities_->version},
+                                        {"own_prompt_ids", abilities_->own_prompt_ids},
+                                        {"targeted_interrupt", abilities_->targeted_interrupt},
+                                        {"atomic_cancel", abilities_->atomic_cancel},
+                                        {"jobs_api", abilities_->jobs_api},
+                                        {"progress_state", abilities_->progress_state},
+                                        {"preview_metadata", abilities_->preview_metadata}});
+  co_return absl::OkStatus();
 }
 
 void Connection::suspect_deaf() {

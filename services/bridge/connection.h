@@ -1,6 +1,7 @@
 // The WebSocket of one instance under one client id: connects, reconnects (1 2 4 8 16 30 s with jitter, for ever),
 // pings, and hands every message to the router. The socket is a hint, REST is the truth: when the socket cannot be had
-// but HTTP answers, the instance is `polling` and goes on working. Thread-safety: on the strand. Ownership: everything
+// but HTTP answers, the instance is `polling` and goes on working. What the server is able to do is asked again with
+// every connection, and when there is none but HTTP answers. Thread-safety: on the strand. Ownership: everything
 // given outlives the connection.
 #pragma once
 
@@ -51,14 +52,14 @@ class Connection {
   // Messages of ours came: the socket is not deaf.
   void not_deaf() { fruitless_reopenings_ = 0; }
 
-  // Known after the first successful probe.
+  // Of the server that answers now; unknown between the end of a connection and the next probe.
   const std::optional<ports::ComfyAbilities>& abilities() const { return abilities_; }
 
  private:
   base::Task<absl::Status> session();
   base::Task<absl::Status> read();
   base::Task<absl::Status> keep_alive();
-  base::Task<absl::StatusOr<bool>> http_answers();
+  base::Task<absl::Status> probe();
   void report(ports::InstanceStatus status, std::string reason);
 
   Deps& deps_;

@@ -54,6 +54,8 @@ struct Config {
   absl::Duration watchdog_first = absl::Seconds(5);
   absl::Duration watchdog_last = absl::Seconds(120);
   absl::Duration poll_without_socket = absl::Seconds(2);
+  absl::Duration pictures_patience =
+      absl::Seconds(3);                            // after the last word, for outputs on a socket behind the history
   absl::Duration vanished_gap = absl::Seconds(2);  // between the two looks that make a prompt lost
 
   absl::Duration progress_every = absl::Seconds(1);

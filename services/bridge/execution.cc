@@ -37,6 +37,7 @@ void Execution::hear(const domain::ComfyMessage& message, std::uint64_t stream) 
   heard_.apply(message, stream);
   last_heard_at_ = clock_.now();
   progress.apply(message);
+  pictures.apply(message, stream);
   changed_.notify();
 }
 
@@ -44,6 +45,7 @@ void Execution::load(domain::WorkflowInfo info) {
   std::vector<std::string> nodes;
   for (const auto& [id, node] : info.nodes) nodes.push_back(id);
   workflow = std::move(info);
+  pictures = domain::SocketPictures(domain::socket_picture_nodes(workflow));
   progress = domain::ProgressTracker(std::move(nodes));
   progress.raise_to(row.progress_percent);
 }

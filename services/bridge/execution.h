@@ -11,6 +11,7 @@
 #include "libs/common/base/event.h"
 #include "libs/common/domain/heard_prompt.h"
 #include "libs/common/domain/progress.h"
+#include "libs/common/domain/socket_pictures.h"
 #include "libs/common/domain/workflow.h"
 #include "libs/common/ports/model.h"
 
@@ -35,6 +36,8 @@ class Execution {
 
   // stream: Router::new_stream() of the connection it came on.
   void hear(const domain::ComfyMessage& message, std::uint64_t stream);
+  // Outputs that came on the socket alone, to be taken by whoever stores them.
+  domain::SocketPictures pictures;
   // A person wants it stopped.
   void wish_cancel();
 

@@ -6,6 +6,7 @@
 
 #include "libs/common/base/status_macros.h"
 #include "libs/common/domain/error_code.h"
+#include "services/bridge/picture_keeper.h"
 
 namespace renderyard::bridge {
 
@@ -19,6 +20,7 @@ class Follower {
   explicit Follower(ExecutionContext context)
       : context_(std::move(context)),
         execution_(*context_.execution),
+        keeper_(context_),
         clock_(context_.deps.clock),
         config_(context_.config),
         interval_(config_.watchdog_first),
@@ -26,6 +28,7 @@ class Follower {
 
   base::Task<absl::Status> run() {
     for (;;) {
+      CO_RETURN_IF_ERROR(co_await keeper_.keep());
       ASSIGN_OR_CO_RETURN(bool done, co_await hear_end());
       if (done) co_return absl::OkStatus();
       ASSIGN_OR_CO_RETURN(done, co_await hear_start());
@@ -147,7 +150,7 @@ class Follower {
   }
 
   absl::Time next_wake() const {
-    absl::Time wake = look_due();
+    absl::Time wake = std::min(look_due(), keeper_.due());
     if (execution_.heard().over() || execution_.heard().end()) wake = std::min(wake, ask_history_at_);
     if (progress_waits()) wake = std::min(wake, next_progress_);
     if (execution_.cancel_wished()) wake = std::min(wake, next_cancel_);
@@ -171,6 +174,10 @@ class Follower {
     interval_ = std::min(interval_ * 2, config_.watchdog_last);
     switch (seen->where) {
       case Look::Where::kEnded: {
+        if (pictures_may_be_under_way(seen->entry->end)) {
+          look_soon_ = clock_.now() + absl::Milliseconds(500);
+          co_return false;
+        }
         if (!execution_.heard().end() && !execution_.heard().over() && listening()) {
           // History knows an end of which an open socket said nothing.
           context_.connection.suspect_deaf();
@@ -188,6 +195,13 @@ class Follower {
         break;
     }
     co_return co_await absent();
+  }
+
+  // The history may be ahead of a socket with much to carry: then its pictures are waited for, while it speaks.
+  bool pictures_may_be_under_way(HistoryEnd end) {
+    if (end != HistoryEnd::kSuccess || execution_.heard().over() || !execution_.pictures.incomplete()) return false;
+    seen_ended_at_ = std::min(seen_ended_at_, clock_.now());
+    return clock_.now() < std::max(seen_ended_at_, execution_.last_heard_at()) + config_.pictures_patience;
   }
 
   // Neither queued nor in history: a known end counts as far as it was heard; without one, twice, with a pause between,
@@ -250,6 +264,19 @@ class Follower {
     co_return true;
   }
 
+  base::Task<absl::StatusOr<bool>> pictures_missing(std::string node) {
+    const std::string node_class = execution_.workflow.nodes.at(node).class_type;
+    ports::Advance step = failed_with(domain::code::kOutputMissing,
+                                      "the pictures of node " + node + " (" + node_class +
+                                          ") come over the instance's WebSocket alone, and it was not heard from the "
+                                          "node's start to its end: the connection or the bridge was away meanwhile",
+                                      node, node_class);
+    step.started = true;
+    step.heard_end = std::string(domain::to_string(HistoryEnd::kSuccess));
+    ASSIGN_OR_CO_RETURN([[maybe_unused]] const bool moved, co_await persist(context_, std::move(step)));
+    co_return true;
+  }
+
   static ports::JobError error_of(const domain::ExecutionError& error) {
     return {std::string(domain::code::kNodeError), error.message.empty() ? "the prompt failed" : error.message,
             error.node_id, error.node_type};
@@ -275,9 +302,11 @@ class Follower {
     step.started = true;
     switch (entry.end) {
       case HistoryEnd::kSuccess:
+        if (const auto node = execution_.pictures.incomplete()) co_return co_await pictures_missing(*node);
+        CO_RETURN_IF_ERROR(co_await keeper_.keep_all());
         step.to = ExecutionState::kCollecting;
         step.heard_end = "success";
-        step.heard_outputs = entry.outputs_json;
+        step.heard_outputs = keeper_.outputs_with(entry.outputs_json);
         step.prompt_ended_at = entry.ended_at;
         step.heard_whole = outputs_from == kFromEvents;
         execution_.outputs_from = std::move(outputs_from);
@@ -302,6 +331,7 @@ class Follower {
 
   ExecutionContext context_;
   Execution& execution_;
+  PictureKeeper keeper_;
   base::Clock& clock_;
   const Config& config_;
 
@@ -309,6 +339,7 @@ class Follower {
   absl::Duration poll_interval_ = config_.poll_without_socket;
   absl::Time last_look_;
   absl::Time look_soon_ = absl::InfiniteFuture();
+  absl::Time seen_ended_at_ = absl::InfiniteFuture();
   absl::Time ask_history_at_ = absl::InfinitePast();
   absl::Time next_progress_ = absl::InfinitePast();
   absl::Time next_cancel_ = absl::InfinitePast();

@@ -4,6 +4,15 @@
 
 namespace renderyard::bridge {
 
+namespace {
+
+std::size_t size_of(const domain::ComfyMessage& message) {
+  const auto* picture = std::get_if<domain::PreviewImage>(&message);
+  return picture == nullptr ? 0 : picture->data.size();
+}
+
+}  // namespace
+
 void Router::add(const std::string& prompt_id, std::shared_ptr<Execution> execution) {
   auto it = by_prompt_.insert_or_assign(prompt_id, std::move(execution)).first;
   for (const Kept& kept : unknown_) {
@@ -15,22 +24,52 @@ void Router::remove(const Execution& execution) {
   std::erase_if(by_prompt_, [&](const auto& entry) { return entry.second.get() == &execution; });
 }
 
-void Router::route(const domain::ComfyMessage& message, std::uint64_t stream) {
+void Router::route(domain::ComfyMessage message, std::uint64_t stream) {
+  note_running(message, stream);
+  if (auto* picture = std::get_if<domain::PreviewImage>(&message); picture != nullptr && picture->prompt_id.empty()) {
+    const auto running = running_.find(stream);
+    if (running == running_.end()) return;
+    picture->prompt_id = running->second.prompt_id;
+    picture->node_id = running->second.node;
+  }
   const std::string_view prompt_id = domain::prompt_id_of(message);
   if (prompt_id.empty()) return;
   auto it = by_prompt_.find(prompt_id);
   if (it != by_prompt_.end()) {
     it->second->hear(message, stream);
-    return;
+  } else if (posts_in_flight_ > 0) {
+    keep(std::move(message), stream);
   }
-  if (posts_in_flight_ == 0 || std::holds_alternative<domain::PreviewImage>(message)) return;
-  if (unknown_.size() >= kMostKept) unknown_.pop_front();
-  unknown_.push_back({message, stream});
+}
+
+void Router::note_running(const domain::ComfyMessage& message, std::uint64_t stream) {
+  const auto* executing = std::get_if<domain::Executing>(&message);
+  // Without a prompt id it is what a server says at a reconnect: the pictures' beginning was missed then.
+  if (executing == nullptr || executing->prompt_id.empty()) return;
+  if (executing->node) {
+    running_[stream] = {executing->prompt_id, *executing->node};
+  } else {
+    running_.erase(stream);
+  }
+}
+
+void Router::keep(domain::ComfyMessage message, std::uint64_t stream) {
+  if (const auto* picture = std::get_if<domain::PreviewImage>(&message)) {
+    if (picture->content_type != "image/png") return;  // a preview, and old by then
+  }
+  unknown_bytes_ += size_of(message);
+  unknown_.push_back({std::move(message), stream});
+  while (unknown_.size() > kMostKept || unknown_bytes_ > kMostKeptBytes) {
+    unknown_bytes_ -= size_of(unknown_.front().message);
+    unknown_.pop_front();
+  }
 }
 
 void Router::post_ends() {
   --posts_in_flight_;
-  if (posts_in_flight_ == 0) unknown_.clear();
+  if (posts_in_flight_ > 0) return;
+  unknown_.clear();
+  unknown_bytes_ = 0;
 }
 
 }  // namespace renderyard::bridge

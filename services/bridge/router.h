@@ -1,6 +1,8 @@
 // Gives messages of an instance's sockets to the executions they speak of. Messages of prompts that nobody knows yet
 // are kept while a POST is in flight (servers that ignore our prompt ids tell us theirs only in the answer, and may
-// report first); strangers' messages are dropped. Thread-safety: on the strand.
+// report first); strangers' messages are dropped. Pictures that name no prompt (binary type 1) are given to the prompt
+// and node that run by the words of the same connection: a server has one prompt running, and sends its pictures
+// between its messages. Thread-safety: on the strand.
 #pragma once
 
 #include <cstdint>
@@ -20,19 +22,32 @@ class Router {
   void remove(const Execution& execution);
   // A number for a connection just opened: what comes with one number came without a gap.
   std::uint64_t new_stream() { return ++streams_; }
-  void route(const domain::ComfyMessage& message, std::uint64_t stream);
+  void route(domain::ComfyMessage message, std::uint64_t stream);
+  // The connection has ended.
+  void end_stream(std::uint64_t stream) { running_.erase(stream); }
 
   void post_begins() { ++posts_in_flight_; }
   void post_ends();
 
  private:
-  static constexpr std::size_t kMostKept = 4096;  // oldest dropped: REST tells what is missed
+  // Oldest dropped: REST tells what is missed, and pictures whose beginning is missed are known to be incomplete.
+  static constexpr std::size_t kMostKept = 4096;
+  static constexpr std::size_t kMostKeptBytes = std::size_t{64} << 20;  // of pictures
+  struct Running {
+    std::string prompt_id;
+    std::string node;
+  };
+  void note_running(const domain::ComfyMessage& message, std::uint64_t stream);
+  void keep(domain::ComfyMessage message, std::uint64_t stream);
+
   std::map<std::string, std::shared_ptr<Execution>, std::less<>> by_prompt_;
   struct Kept {
     domain::ComfyMessage message;
     std::uint64_t stream = 0;
   };
   std::deque<Kept> unknown_;
+  std::size_t unknown_bytes_ = 0;
+  std::map<std::uint64_t, Running> running_;  // by stream
   std::uint64_t streams_ = 0;
   int posts_in_flight_ = 0;
 };

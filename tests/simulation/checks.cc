@@ -159,6 +159,11 @@ class Checker {
     const std::string error = job.error ? job.error->code : "none";
     if (plan.kind == PlannedJob::Kind::kFailing && error == code::kNodeError) return blame(job, plan);
     if (plan.kind == PlannedJob::Kind::kRefused && error == code::kValidationFailed) return blame(job, plan);
+    if (error == code::kOutputMissing && plan.socket_pictures && job.error->node_id == "20") {
+      if (socket_gap(job)) return;
+      park_.find(name_of(job.id) + " misses pictures of the socket and nothing was away meanwhile");
+      return;
+    }
     if (!explained(job, error)) {
       park_.find(name_of(job.id) + " failed with " + error + " and no fault explains it");
     }
@@ -206,6 +211,19 @@ class Checker {
       const bool death = record.kind == FaultKind::kComfyPost && record.post == PostFault::kDieOnAccept;
       return death && std::find(kinds.begin(), kinds.end(), FaultKind::kComfyDie) != kinds.end();
     });
+  }
+
+  // Was there a time in which nobody can have listened to the execution's socket?
+  bool socket_gap(const ports::JobRow& job) const {
+    const ports::ExecutionRow& last = *executions_of_.at(job.id).back();
+    if (last.adoptions > 0) return true;
+    // A socket once deaf stays so until the next prompt finds it out.
+    const bool deafened = std::any_of(faults_.records().begin(), faults_.records().end(), [&](const auto& record) {
+      return record.kind == FaultKind::kComfyDeaf && record.comfy == last.instance_id.value - 1 &&
+             record.at <= last.completed_at.value_or(absl::InfiniteFuture());
+    });
+    return deafened ||
+           hit(last, {FaultKind::kComfyDropSockets, FaultKind::kComfyGapAndForgets, FaultKind::kComfyRefuse});
   }
 
   bool explained(const ports::JobRow& job, const std::string& error) {

@@ -23,7 +23,8 @@ struct PlannedJob {
   absl::Duration at;                   // after the start of the workload
   std::string workflow;                // API format
   std::string picture;                 // what its output files must show
-  std::vector<std::string> out_nodes;  // ids of its output nodes
+  std::vector<std::string> out_nodes;  // ids of its output nodes, once for each output; sorted
+  bool socket_pictures = false;        // some outputs come over the socket alone
   std::string bad_node;                // kFailing, kRefused: the node to blame
   int priority = 0;
   std::string idempotency_key;

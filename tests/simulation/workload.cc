@@ -41,6 +41,12 @@ PlannedJob plan_job(base::Random& random, int n) {
     workflow += "," + node(id, "SaveImage", R"("images":["2",0],"filename_prefix":"pic")");
     job.out_nodes.push_back(id);
   }
+  if (random.chance(0.2)) {
+    job.socket_pictures = true;
+    workflow += "," + node("20", "SaveImageWebsocket", R"("images":["2",0])");
+    job.out_nodes.insert(job.out_nodes.end(), testing::FakeComfy::kSocketPictures, "20");
+    if (random.chance(0.5)) workflow += "," + node("30", "ImageInvert", R"("image":["2",0])");
+  }
   job.workflow = "{" + workflow + "}";
   job.picture = testing::picture_of({seed});
   job.priority = static_cast<int>(random.below(3)) - 1;

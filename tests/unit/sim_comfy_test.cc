@@ -47,7 +47,7 @@ class FakeComfyTest : public ::testing::Test {
     EXPECT_TRUE(socket.ok()) << socket.status();
     return *std::move(socket);
   }
-  // Names of the messages until the socket says nothing for a second.
+  // Names of the messages but previews until the socket says nothing for a second.
   std::vector<std::string> listen(ports::ComfySocket& socket) {
     std::vector<std::string> names;
     process_->spawn(collect(&socket, &names));
@@ -60,6 +60,7 @@ class FakeComfyTest : public ::testing::Test {
     for (;;) {
       auto message = co_await socket->next();
       if (!message.ok()) co_return message.status();
+      if (std::holds_alternative<domain::PreviewImage>(**message)) continue;
       static constexpr const char* kNames[] = {
           "status",         "execution_start", "execution_cached",  "executing",       "progress",
           "progress_state", "executed",        "execution_success", "execution_error", "execution_interrupted"};
@@ -210,6 +211,31 @@ TEST_F(FakeComfyTest, CancelIsAtomic) {
   EXPECT_EQ(server_.history("p1")->end, domain::HistoryEnd::kInterrupted);
   EXPECT_FALSE(server_.history("p2").has_value());
   EXPECT_TRUE(server_.idle());
+}
+
+TEST_F(FakeComfyTest, PicturesNameTheirPromptOnlyOnNewerServers) {
+  for (const bool newer : {true, false}) {
+    server_.settings().own_prompt_ids = newer;
+    auto socket = connect("me");
+    await(handle().post_prompt(body("p1", "me", "SaveImageWebsocket"), in(absl::Seconds(5))));
+    int previews = 0;
+    int outputs = 0;
+    for (bool over = false; !over;) {
+      auto message = await(socket->next());
+      ASSERT_TRUE(message.ok());
+      if (const auto* executing = std::get_if<domain::Executing>(&**message)) over = !executing->node;
+      const auto* picture = std::get_if<domain::PreviewImage>(&**message);
+      if (picture == nullptr) continue;
+      const bool output = picture->data == file_content(picture_of({"77"}), "2");
+      ++(output ? outputs : previews);
+      EXPECT_EQ(picture->prompt_id, newer ? "p1" : "");
+      EXPECT_EQ(picture->node_id, !newer ? "" : output ? "2" : "1");
+    }
+    EXPECT_EQ(outputs, FakeComfy::kSocketPictures);
+    EXPECT_GT(previews, 0);
+  }
+  wait(absl::Seconds(1));
+  EXPECT_EQ(server_.history("p1")->outputs_json, "{}");
 }
 
 TEST_F(FakeComfyTest, ServersThatIgnoreOurIdsMakeTheirOwn) {

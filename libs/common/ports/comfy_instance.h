@@ -31,12 +31,15 @@ class ComfySocket : public base::Stream<domain::ComfyMessage> {
   virtual base::Task<absl::Status> close(absl::Time deadline) = 0;
 };
 
-// What the server was found able to do.
+// What the server was found able to do. Servers are updated and replaced behind their address: true for one connection.
 struct ComfyAbilities {
   bool own_prompt_ids = false;  // POST /prompt takes prompt_id
   bool targeted_interrupt = false;
   bool atomic_cancel = false;
   bool jobs_api = false;
+  bool feature_flags = false;     // answers ours, which belong to a connection
+  bool preview_metadata = false;  // pictures name their prompt and node once our flags were sent
+  bool progress_state = false;
   std::string version;  // as /system_stats says, may be empty
 };
 

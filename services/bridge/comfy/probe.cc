@@ -20,7 +20,7 @@ base::Task<absl::StatusOr<std::string>> ask(ComfyApi& api, std::string target, a
 
 bool is_object_with(std::string_view text, std::string_view key) {
   const auto document = domain::parse_comfy_json(text);
-  return document.ok() && document->root().is_object() && (key.empty() || document->root()[key]);
+  return document.ok() && document->root().is_object() && document->root()[key];
 }
 
 }  // namespace
@@ -53,7 +53,11 @@ base::Task<absl::StatusOr<ports::ComfyAbilities>> probe_server(ComfyApi& api, ab
   abilities.version = document->root()["system"]["comfyui_version"].string_or("");
 
   ASSIGN_OR_CO_RETURN(const std::string features, co_await ask(api, "/features", deadline));
-  abilities.own_prompt_ids = is_object_with(features, "");
+  const auto flags = domain::parse_comfy_json(features);
+  abilities.feature_flags = flags.ok() && flags->root().is_object();
+  abilities.own_prompt_ids = abilities.feature_flags;
+  abilities.progress_state = abilities.feature_flags;
+  abilities.preview_metadata = abilities.feature_flags && flags->root()["supports_preview_metadata"].bool_or(false);
 
   auto jobs = co_await ask(api, "/api/jobs?limit=1", deadline);
   // 500 is the listing that another client poisoned: the route is there, the listing of no use.

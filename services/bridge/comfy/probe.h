@@ -1,6 +1,6 @@
 // Finds out what a ComfyUI server can do by asking it, not by its version number (which may be "unknown" or missing).
 // Only the targeted interrupt cannot be asked for without a prompt that runs: there the version decides, and no version
-// means no.
+// means no. progress_state came with the feature flags, in the same release (0.3.45).
 #pragma once
 
 #include <absl/status/statusor.h>

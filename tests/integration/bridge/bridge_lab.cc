@@ -83,7 +83,7 @@ struct BridgeLab::Process {
   bridge::Bridge service;
 };
 
-BridgeLab::BridgeLab(std::vector<std::string> sim_arguments)
+BridgeLab::BridgeLab(std::vector<std::string> sim_arguments, std::string ws_url)
     : sim_(std::move(sim_arguments)),
       database_([] { return absl::Now(); }, "00000000-0000-4000-8000-00000000c105"),
       redis_([] { return absl::Now(); }),
@@ -92,7 +92,7 @@ BridgeLab::BridgeLab(std::vector<std::string> sim_arguments)
   ports::NewInstance wanted;
   wanted.name = "comfy-1";
   wanted.api_url = sim_.url();
-  wanted.ws_url = "ws" + sim_.url().substr(4);
+  wanted.ws_url = ws_url.empty() ? "ws" + sim_.url().substr(4) : std::move(ws_url);
   instance_ = now(instances.add(std::move(wanted))).id;
   start_bridge();
 }

@@ -26,7 +26,8 @@ namespace renderyard::testing {
 
 class BridgeLab {
  public:
-  explicit BridgeLab(std::vector<std::string> sim_arguments);
+  // ws_url: where the bridge looks for the WebSocket; empty = at the server.
+  explicit BridgeLab(std::vector<std::string> sim_arguments, std::string ws_url = "");
   ~BridgeLab();
   BridgeLab(const BridgeLab&) = delete;
   BridgeLab& operator=(const BridgeLab&) = delete;

@@ -191,6 +191,7 @@ ports::ComfyAbilities FakeComfy::abilities() const {
   abilities.targeted_interrupt = options_.atomic_cancel;
   abilities.atomic_cancel = options_.atomic_cancel;
   abilities.jobs_api = options_.atomic_cancel;
+  abilities.feature_flags = abilities.preview_metadata = abilities.progress_state = options_.own_prompt_ids;
   abilities.version = options_.atomic_cancel ? "0.33.0" : "";
   return abilities;
 }
@@ -289,9 +290,27 @@ void FakeComfy::report_progress() {
   if (state.max > 1) {
     state.value += 1;
     send(run.prompt.client_id, domain::ProgressState{run.prompt.prompt_id, run.states});
+    send_pictures(state.value);
   }
   state.max = kProgressSteps;
   later(whole / (kProgressSteps + 1), &FakeComfy::report_progress);
+}
+
+// Every node but the one that saves to the socket shows previews: pictures that nobody may take for outputs.
+void FakeComfy::send_pictures(double step) {
+  const Running& run = *running_;
+  const ComfyNode& node = run.prompt.nodes[run.node];
+  const bool output = node.class_type == "SaveImageWebsocket";
+  if (output && step > kSocketPictures) return;
+  domain::PreviewImage picture;
+  // Servers that choose the prompt's id are older than frames that name it.
+  if (options_.own_prompt_ids) {
+    picture.prompt_id = run.prompt.prompt_id;
+    picture.node_id = node.id;
+  }
+  picture.content_type = "image/png";
+  picture.data = output ? file_content(run.prompt.picture, node.id) : "a preview";
+  send(run.prompt.client_id, std::move(picture));
 }
 
 void FakeComfy::end_node() {

@@ -80,6 +80,8 @@ class FakeComfy {
   // While set, somebody writes other pictures over a prompt's files, kOverwrittenAfter past its end or while they are
   // read.
   void overwrite_ended(bool overwrite) { overwrites_ended_ = overwrite; }
+  // Of one SaveImageWebsocket node, each with its file_content().
+  static constexpr int kSocketPictures = 2;
   static constexpr absl::Duration kOverwrittenAfter = absl::Milliseconds(3500);
   // While set, somebody clears the history whenever a prompt has ended.
   void forget_ended(bool forget) { forgets_ended_ = forget; }
@@ -143,6 +145,7 @@ class FakeComfy {
   void begin_run();
   void begin_node();
   void report_progress();
+  void send_pictures(double step);
   void end_node();
   void fail_run(domain::ExecutionError error);
   void interrupt_run();

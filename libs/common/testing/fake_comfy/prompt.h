@@ -2,6 +2,7 @@
 //
 // Known classes: every class is a node that takes time, except
 //   SaveImage    output node: writes one file under inputs.filename_prefix
+//   SaveImageWebsocket  output node: sends two pictures over the socket and leaves nothing else
 //   FailingNode  raises an exception when it runs
 //   MissingNode  is not installed: the prompt is refused with 400
 // The picture of an output depends only on the seeds in the workflow, so that a check can say which job it belongs to.

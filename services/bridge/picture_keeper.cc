@@ -1,0 +1,64 @@
+#include "services/bridge/picture_keeper.h"
+
+#include <absl/strings/str_format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/common/base/status_macros.h"
+
+namespace renderyard::bridge {
+
+absl::Time PictureKeeper::due() const {
+  return context_.execution->pictures.waiting() ? next_try_ : absl::InfiniteFuture();
+}
+
+base::Task<absl::Status> PictureKeeper::keep() {
+  base::Clock& clock = context_.deps.clock;
+  while (context_.execution->pictures.waiting() && clock.now() >= next_try_) {
+    const absl::Status status = co_await keep_one();
+    if (absl::IsCancelled(status)) co_return status;
+    if (status.ok()) {
+      failures_ = 0;
+      continue;
+    }
+    next_try_ = clock.now() + retry_pause(context_.deps.random, ++failures_);
+    context_.deps.journal.warning("collecting_waits", {{base::key::kExecution, context_.execution->row.id},
+                                                       {"store_away", true},
+                                                       {base::key::kReason, status.ToString()}});
+  }
+  co_return absl::OkStatus();
+}
+
+base::Task<absl::Status> PictureKeeper::keep_all() {
+  while (context_.execution->pictures.waiting()) {
+    CO_RETURN_IF_ERROR(co_await keep());
+    const absl::Time next = due();
+    if (next == absl::InfiniteFuture()) break;
+    CO_RETURN_IF_ERROR(co_await context_.deps.clock.sleep_until(next));
+  }
+  co_return absl::OkStatus();
+}
+
+base::Task<absl::Status> PictureKeeper::keep_one() {
+  domain::SocketPictures& pictures = context_.execution->pictures;
+  ASSIGN_OR_CO_RETURN(const std::unique_ptr<ports::BlobWriter> writer, co_await context_.deps.artifacts.create());
+  CO_RETURN_IF_ERROR(writer->write(pictures.front().png));
+  ASSIGN_OR_CO_RETURN(ports::StoredBlob blob, co_await writer->finish());
+  domain::KeptPicture kept;
+  kept.node_id = pictures.front().node_id;
+  kept.filename = absl::StrFormat("websocket_%05d.png", ++numbers_[kept.node_id]);
+  kept.sha256 = std::move(blob.sha256);
+  kept.size_bytes = blob.size_bytes;
+  kept_.push_back(std::move(kept));
+  pictures.pop();
+  co_return absl::OkStatus();
+}
+
+std::string PictureKeeper::outputs_with(std::string_view outputs_json) const {
+  const domain::SocketPictures& pictures = context_.execution->pictures;
+  if (pictures.nodes().empty()) return std::string(outputs_json);
+  return domain::with_pictures(outputs_json, pictures.nodes(), kept_);
+}
+
+}  // namespace renderyard::bridge
