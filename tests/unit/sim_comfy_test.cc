@@ -216,8 +216,9 @@ TEST_F(FakeComfyTest, CancelIsAtomic) {
 TEST_F(FakeComfyTest, PicturesNameTheirPromptOnlyOnNewerServers) {
   for (const bool newer : {true, false}) {
     server_.settings().own_prompt_ids = newer;
-    auto socket = connect("me");
-    await(handle().post_prompt(body("p1", "me", "SaveImageWebsocket"), in(absl::Seconds(5))));
+    const std::string client = newer ? "newer" : "older";  // one id again would deafen its second socket
+    auto socket = connect(client);
+    await(handle().post_prompt(body("p1", client, "SaveImageWebsocket"), in(absl::Seconds(5))));
     int previews = 0;
     int outputs = 0;
     for (bool over = false; !over;) {
