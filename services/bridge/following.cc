@@ -24,7 +24,10 @@ class Follower {
         clock_(context_.deps.clock),
         config_(context_.config),
         interval_(config_.watchdog_first),
-        last_look_(clock_.now()) {}
+        last_look_(clock_.now()) {
+    // Somebody else posted it, and it may have ended long ago: nothing will be heard of that.
+    if (execution_.posted_at == absl::InfiniteFuture()) look_soon_ = clock_.now();
+  }
 
   base::Task<absl::Status> run() {
     for (;;) {
