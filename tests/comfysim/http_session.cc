@@ -154,7 +154,10 @@ asio::awaitable<bool> HttpSession::serve_one() {
     co_return false;
   }
 
-  if (is_prompt_post(request) && !co_await admit(request, arrived, version)) co_return false;
+  if (is_prompt_post(request)) {
+    const bool admitted = co_await admit(request, arrived, version);
+    if (!admitted) co_return false;
+  }
 
   HttpResponse refusal;
   const bool whole = co_await read_body(head, request, refusal);
