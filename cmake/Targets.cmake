@@ -67,13 +67,17 @@ function(renderyard_test name)
   add_dependencies(tests-${ARG_LABEL} ${name})
 endfunction()
 
-# renderyard_script_test(NAME SCRIPT LABEL… TIMEOUT s [DEPENDS targets…]): a script as a CTest test; it finds the source
+# renderyard_script_test(NAME SCRIPT LABEL… TIMEOUT s [DEPENDS targets…] [SANITIZED]): a script as a CTest test; it finds the source
 # and the build in the environment, as the others do.
 function(renderyard_script_test name)
-  cmake_parse_arguments(ARG "" "SCRIPT;LABEL;TIMEOUT" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "SANITIZED" "SCRIPT;LABEL;TIMEOUT" "DEPENDS" ${ARGN})
+  set(sanitized)
+  if(ARG_SANITIZED)
+    set(sanitized SANITIZED)
+  endif()
   renderyard_ctest_name(${name} ctest_name)
   add_test(NAME ${ctest_name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SCRIPT})
-  renderyard_test_properties(${ctest_name} ${ARG_LABEL} ${ARG_TIMEOUT})
+  renderyard_test_properties(${ctest_name} ${ARG_LABEL} ${ARG_TIMEOUT} ${sanitized})
   if(ARG_DEPENDS)
     add_dependencies(tests-${ARG_LABEL} ${ARG_DEPENDS})
   endif()
