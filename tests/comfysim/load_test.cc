@@ -25,7 +25,7 @@ std::string prompt_id(int client, int n) {
 }
 
 // One client of one instance: submits prompts of several kinds, cancels some of them, looks at everything.
-void work(std::uint16_t port, int client) {
+void work(std::uint16_t port, int client, std::atomic<int>& answered) {
   const std::string name = "load-" + std::to_string(client);
   WebSocketClient socket(port, "/ws?clientId=" + name);
   Random random(static_cast<std::uint64_t>(client));
@@ -35,11 +35,12 @@ void work(std::uint16_t port, int client) {
                                  : n % 3 == 1 ? simple_workflow(colour, "load/" + name)
                                               : text_to_image(static_cast<std::uint64_t>(colour), name, 2);
     const std::string id = prompt_id(client, n);
-    post(port, "/prompt",
-         {{"prompt", workflow},
-          {"client_id", name},
-          {"prompt_id", id},
-          {"extra_data", {{"renderyard", {{"execution_id", id}}}}}});
+    const Reply reply = post(port, "/prompt",
+                             {{"prompt", workflow},
+                              {"client_id", name},
+                              {"prompt_id", id},
+                              {"extra_data", {{"renderyard", {{"execution_id", id}}}}}});
+    if (reply.status != 0) ++answered;
     if (random.unit() < 0.2) post(port, "/interrupt", {{"prompt_id", id}});
     if (random.unit() < 0.2) post(port, "/api/jobs/" + id + "/cancel", json::object());
     if (random.unit() < 0.1) post(port, "/queue", {{"delete", {json::string(id)}}});
@@ -85,9 +86,11 @@ TEST(ComfysimLoadTest, ManyClientsFaultsAndCancelsOnSeveralInstances) {
   std::atomic<bool> done = false;
   std::vector<std::thread> disturbers;
   for (const std::uint16_t port : ports) disturbers.emplace_back([port, &done] { disturb(port, done); });
+  std::atomic<int> answered = 0;
   std::vector<std::thread> clients;
   for (int client = 1; client <= kClients; ++client) {
-    clients.emplace_back([&ports, client] { work(ports[static_cast<std::size_t>(client) % kInstances], client); });
+    clients.emplace_back(
+        [&ports, &answered, client] { work(ports[static_cast<std::size_t>(client) % kInstances], client, answered); });
   }
   for (std::thread& client : clients) client.join();
   done = true;
@@ -107,7 +110,10 @@ TEST(ComfysimLoadTest, ManyClientsFaultsAndCancelsOnSeveralInstances) {
   EXPECT_TRUE(judgement.accepted_never_started().empty()) << judgement.to_text();
   const json::object summary = judgement.to_json();
   EXPECT_GT(summary.at("success").to_number<int>(), kClients) << judgement.to_text();
-  EXPECT_EQ(summary.at("posts").to_number<int>(), kClients * kPromptsOfAClient);
+  // What comes over a connection that is half open then is never read; everything that was answered was.
+  EXPECT_GE(summary.at("posts").to_number<int>(), answered);
+  EXPECT_LE(summary.at("posts").to_number<int>(), kClients * kPromptsOfAClient);
+  EXPECT_GT(answered, kClients * kPromptsOfAClient / 2);
 }
 
 TEST(ComfysimLoadTest, AServerEndsInTheMiddleOfEverything) {
