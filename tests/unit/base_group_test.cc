@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/asio/io_context.hpp>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "libs/common/base/event.h"
@@ -182,6 +184,52 @@ TEST(WithDeadlineTest, ACancelledCallerIsNoDeadline) {
   EXPECT_TRUE(absl::IsCancelled(one.run(join(group))));
   EXPECT_THAT(log, ElementsAre("work cancelled"));
   EXPECT_EQ(one.elapsed(), absl::ZeroDuration());
+}
+
+Task<absl::Status> wait_for_ever(Strand& strand, std::thread::id& woken_on) {
+  auto start = [](const Completer<absl::Status>&) {};
+  const absl::Status status = co_await suspend<absl::Status>(strand, start);
+  woken_on = std::this_thread::get_id();
+  co_return status;
+}
+
+// Another thread may ask, and touches nothing that the strand's own thread may be using.
+TEST(GroupTest, ACancelFromAnotherThreadTakesEffectOnTheStrand) {
+  boost::asio::io_context io{1};
+  Strand strand(io.get_executor());
+  std::thread::id woken_on;
+  {
+    Group group(strand);
+    group.spawn(wait_for_ever(strand, woken_on));
+    io.poll();
+    ASSERT_EQ(strand.waiting(), 1u);
+    std::thread([&group] { group.cancel(); }).join();
+    EXPECT_EQ(strand.waiting(), 1u) << "the other thread has ended the wait itself";
+    io.restart();
+    io.poll();
+    EXPECT_EQ(woken_on, std::this_thread::get_id());
+    EXPECT_EQ(group.live(), 0u);
+  }
+  EXPECT_EQ(strand.waiting(), 0u);
+}
+
+// Asked from elsewhere, on its way while the child ends by itself and the group goes: there is nothing left to stop.
+TEST(GroupTest, ACancelThatComesTooLateFindsNothing) {
+  boost::asio::io_context io{1};
+  Strand strand(io.get_executor());
+  Log log;
+  {
+    Group group(strand);
+    group.spawn(say(log, "ended"));
+    std::thread([&group] { group.cancel(); }).join();
+    std::thread([&group] { group.cancel(); }).join();
+    io.poll();
+    EXPECT_EQ(group.live(), 0u);
+    std::thread([&group] { group.cancel(); }).join();
+  }
+  io.restart();
+  EXPECT_EQ(io.poll(), 1u) << "the cancel that came after the group's end";
+  EXPECT_THAT(log, ElementsAre("ended"));
 }
 
 // Death is not cancellation: no line of the children runs.

@@ -3,6 +3,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <exception>
 #include <optional>
 #include <vector>
@@ -74,8 +75,10 @@ void Group::spawn(Task<absl::Status> child) {
 void Group::spawn_isolated(Task<absl::Status> child) {
   start(std::move(child), true);
 }
+// A cancellation goes through plain pointers into the children's coroutines, which only the strand may follow: on it
+// this happens at once, from elsewhere it is posted, and finds a child that has ended meanwhile gone from the table.
 void Group::cancel() {
-  state_->cancel();
+  boost::asio::dispatch(strand_.executor(), [state = state_] { state->cancel(); });
 }
 std::size_t Group::live() const {
   return state_->children.size();

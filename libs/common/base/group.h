@@ -1,6 +1,6 @@
 // Group: children that live no longer than their parent. The first error cancels the others; join() always waits for
 // all. with_deadline() bounds compound work; a deadline on a port call itself is better where the port takes one.
-// Thread-safety: on the strand only. A deadline or a cancellation never means "it did not happen".
+// Thread-safety: on the strand only, cancel() excepted. A deadline or a cancellation never means "it did not happen".
 #pragma once
 
 #include <absl/status/status.h>
@@ -27,7 +27,7 @@ class Group {
   void spawn(Task<absl::Status> child);
   // Starts a child whose error ends only itself.
   void spawn_isolated(Task<absl::Status> child);
-  // Asks every child to stop: their port calls return CANCELLED from now on.
+  // Asks every child to stop: their port calls return CANCELLED from then on. Any thread; takes effect on the strand.
   void cancel();
   // Waits until no child runs; the first error of a spawn()ed child. A cancellation of the waiter is handed on to the
   // children, and CANCELLED is returned when they have ended (the waiter must then return too).
