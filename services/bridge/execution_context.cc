@@ -15,6 +15,9 @@ namespace {
 
 using domain::ExecutionState;
 
+constexpr int kNewestEntries = 64;
+constexpr int kAllEntries = 10'000;  // a server keeps no more (ComfyUI: MAXIMUM_HISTORY_SIZE)
+
 // Did an advance whose answer was lost happen? nullopt: it did not, try again.
 std::optional<bool> outcome_of(const ports::ExecutionRow& now, const ports::Advance& step) {
   if (now.owner_epoch != step.epoch) return false;
@@ -147,9 +150,13 @@ base::Task<absl::StatusOr<Look>> look(ExecutionContext& context) {
   if (entry) co_return Look{Look::Where::kEnded, execution.prompt_id(), std::move(entry)};
   const auto& abilities = context.connection.abilities();
   if (!execution.row.comfyui_prompt_id && (!abilities || !abilities->own_prompt_ids)) {
-    // A server that chose the id itself: ours stands only in the extra data.
-    ASSIGN_OR_CO_RETURN(const std::vector<domain::QueueItem> recent,
-                        co_await context.comfy.recent_history(64, deadline));
+    // A server that chose the id itself: ours stands only in the extra data. Other clients' prompts may have pushed it
+    // far down, and "absent" may be said only of the whole history.
+    std::vector<domain::QueueItem> recent;
+    for (const int entries : {kNewestEntries, kAllEntries}) {
+      ASSIGN_OR_CO_RETURN(recent, co_await context.comfy.recent_history(entries, deadline));
+      if (find_ours(recent, execution) != nullptr) break;
+    }
     if (const auto* item = find_ours(recent, execution)) {
       const std::string server_id = item->prompt_id;
       ASSIGN_OR_CO_RETURN(std::optional<domain::HistoryEntry> old, co_await context.comfy.history(server_id, deadline));

@@ -144,6 +144,22 @@ TEST_P(GenerationTest, AnEndedPromptWhoseAnswerWasLostIsFoundInTheHistory) {
   EXPECT_EQ(lab_.ledger("post"), 1);
 }
 
+// Others went on working at the server for long before anybody looks.
+TEST_P(GenerationTest, AnEndedPromptIsFoundBehindManyPromptsOfOthers) {
+  ASSERT_TRUE(lab_.until_connected());
+  lab_.fault(R"({"fault": "silent", "at": "post_after_queue", "count": 1})");
+  const auto execution = lab_.order(simple_graph(5));
+  ASSERT_TRUE(lab_.until([&] { return lab_.ledger("started", execution) == 1; }));
+  lab_.kill_bridge();
+  constexpr int kOthers = 80;
+  for (int i = 0; i < kOthers; ++i) lab_.strangers_prompt(simple_graph(6));
+  ASSERT_TRUE(lab_.until([&] { return lab_.ledger("ended") == kOthers + 1; }));
+  lab_.start_bridge();
+  ASSERT_TRUE(lab_.until_final(execution));
+  expect_one_picture(execution);
+  EXPECT_EQ(lab_.row(execution).outcome_proof, "found_by_look");
+}
+
 TEST_P(GenerationTest, AnAnswerOfAProxyIsLookedIntoAndThePromptFollowed) {
   ASSERT_TRUE(lab_.until_connected());
   lab_.fault(R"({"fault": "error", "at": "post_after_queue", "status": 502, "count": 1})");
