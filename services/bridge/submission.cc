@@ -148,7 +148,8 @@ base::Task<absl::StatusOr<Next>> submit(ExecutionContext context) {
     execution.row.comfyui_prompt_id = verdict.prompt_id;
     context.router.add(verdict.prompt_id, context.execution);
   }
-  context.router.post_ends();
+  // While it is unclear nobody knows whose the messages of an unknown prompt are: they are kept until it is known.
+  if (verdict.kind != PostVerdict::Kind::kUnclear) context.router.post_ends();
   execution.posting = false;
   execution.posted_at = sent_at;
   execution.changed().notify();
@@ -173,7 +174,9 @@ base::Task<absl::StatusOr<Next>> submit(ExecutionContext context) {
     case PostVerdict::Kind::kUnclear:
       break;
   }
-  co_return co_await resolve(context, post);
+  auto next = co_await resolve(context, post);
+  context.router.post_ends();
+  co_return next;
 }
 
 base::Task<absl::StatusOr<Next>> resolve(ExecutionContext context, UnclearPost post) {

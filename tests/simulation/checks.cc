@@ -216,8 +216,7 @@ class Checker {
   // Was there a time in which nobody can have listened to the execution's socket?
   bool socket_gap(const ports::JobRow& job) const {
     const ports::ExecutionRow& last = *executions_of_.at(job.id).back();
-    // While a POST is unclear, nobody knows the id that an older server gave its prompt, nor whose the pictures are.
-    if (last.adoptions > 0 || faults_.post_faults().contains(last.id)) return true;
+    if (last.adoptions > 0) return true;
     // A socket once deaf stays so until the next prompt finds it out.
     const bool deafened = std::any_of(faults_.records().begin(), faults_.records().end(), [&](const auto& record) {
       return record.kind == FaultKind::kComfyDeaf && record.comfy == last.instance_id.value - 1 &&
