@@ -38,7 +38,8 @@ struct Options {
   std::vector<std::string> argv;          // shown in /system_stats
   std::vector<std::string> output_order;  // output nodes of a prompt are taken in this order, others after them; a
                                           // real server keeps them in a set, whose order differs from start to start
-  std::vector<std::string> models;        // "FOLDER=FILE,FILE": what the server says it has there
+  std::vector<std::string>
+      models;  // "FOLDER=FILE,FILE": what the server says it has there; "N:FOLDER=…": only instance N
   const Generation* generation = &generation_0_33_0();
 };
 

@@ -55,7 +55,8 @@ int main(int argc, char** argv) {
   app.add_option("--max-upload-size", options.max_upload_mb, "largest request body in MB")->capture_default_str();
   app.add_option("--output-order", options.output_order, "ID,ID: output nodes in the order in which they are taken")
       ->delimiter(',');
-  app.add_option("--models", options.models, "FOLDER=FILE,FILE: the models it says it has there; repeatable");
+  app.add_option("--models", options.models,
+                 "FOLDER=FILE,FILE: the models it says it has there; N:FOLDER=… of instance N only; repeatable");
   std::string generation(options.generation->name);
   app.add_option("--generation", generation, "release to behave as")
       ->check(CLI::IsMember(comfysim::generation_names()))

@@ -77,6 +77,22 @@ TEST(ComfysimScaleTest, InstancesShareNothing) {
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "3/output/rec"));
 }
 
+TEST(ComfysimScaleTest, InstancesMayHaveModelsOfTheirOwn) {
+  TemporaryFolder folder;
+  Options options;
+  options.dir = folder.path();
+  options.models = {"checkpoints=all.safetensors", "2:checkpoints=second.safetensors", "2:loras=a.safetensors"};
+  const Server server(options, 2);
+  EXPECT_EQ(get(server.ports()[0], "/models/checkpoints").body, R"(["all.safetensors"])");
+  EXPECT_EQ(get(server.ports()[1], "/models/checkpoints").body, R"(["second.safetensors"])");
+  EXPECT_EQ(get(server.ports()[1], "/models/loras").body, R"(["a.safetensors"])");
+  EXPECT_NE(get(server.ports()[0], "/models/loras").body, R"(["a.safetensors"])");
+  for (const char* bad : {"3:loras=a", "0:loras=a", "x:loras=a", ":loras=a"}) {
+    options.models = {bad};
+    EXPECT_THROW(Server(options, 2), std::invalid_argument) << bad;
+  }
+}
+
 TEST(ComfysimScaleTest, AThousandInstancesWithIdleSocketsAreSmall) {
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)

@@ -1,9 +1,11 @@
 #include "tests/comfysim/server.h"
 
 #include <boost/asio/io_context.hpp>
+#include <charconv>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "tests/comfysim/descriptors.h"
 #include "tests/comfysim/instance.h"
@@ -11,8 +13,30 @@
 namespace comfysim {
 namespace {
 
+// What of "N:FOLDER=FILE,FILE" and "FOLDER=FILE,FILE" is for instance number `n` of `count`.
+std::vector<std::string> models_of(const std::vector<std::string>& all, std::size_t n, std::size_t count) {
+  std::vector<std::string> out;
+  for (const std::string& entry : all) {
+    const std::size_t colon = entry.find(':');
+    if (colon > entry.find('=')) {
+      out.push_back(entry);
+      continue;
+    }
+    std::size_t wanted = 0;
+    const char* const end = entry.data() + colon;
+    const auto read = std::from_chars(entry.data(), end, wanted);
+    if (read.ec != std::errc() || read.ptr != end || wanted < 1 || wanted > count) {
+      throw std::invalid_argument("--models: '" + entry + "' must begin with an instance from 1 to " +
+                                  std::to_string(count) + ", or with a folder");
+    }
+    if (wanted == n) out.push_back(entry.substr(colon + 1));
+  }
+  return out;
+}
+
 // Options of instance number `n`, counted from 1, of `count`.
 Options options_of(Options options, std::size_t n, std::size_t count) {
+  options.models = models_of(options.models, n, count);
   if (count == 1) return options;
   options.dir /= std::to_string(n);
   options.name += "-" + std::to_string(n);
