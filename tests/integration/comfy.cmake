@@ -1,6 +1,6 @@
 # The ComfyUI adapters against scripted servers and against comfysim.
 renderyard_test(comfy_adapter_test LABEL integration
-  SOURCES comfy/certificate.cc comfy/http_client_test.cc comfy/prompt_post_test.cc comfy/raw_server.cc
+  SOURCES comfy/certificate.cc comfy/http_client_test.cc comfy/http_download_test.cc comfy/prompt_post_test.cc comfy/raw_server.cc
     comfy/ws_socket_test.cc
   LINK renderyard_bridge_comfy renderyard_runtime OpenSSL::SSL)
 
