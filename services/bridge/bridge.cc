@@ -13,21 +13,25 @@ using ports::Topic;
 Bridge::Bridge(Deps deps, Config config)
     : deps_(deps),
       config_(std::move(config)),
-      feed_(deps.strand, deps.clock),
-      look_(deps.strand, deps.clock),
+      outlets_(deps_, config_),
+      leases_(deps.strand, deps.clock),
+      news_(deps.strand, deps.clock),
+      rows_(deps.strand, deps.clock),
       group_(deps.strand) {}
 
 Bridge::~Bridge() = default;
 
 base::Task<absl::Status> Bridge::run() {
-  deps_.hints.listen(Topic::kAssigned, [this] {
-    for (auto& [id, held] : held_) held->worker->look();
-  });
+  deps_.hints.listen(Topic::kAssigned, [this] { news_.notify(); });
   deps_.hints.listen(Topic::kInstances, [this] {
-    for (auto& [id, held] : held_) held->worker->read_again();
-    look_.notify();
+    rows_.notify();
+    leases_.notify();
   });
   group_.spawn(lease_loop());
+  group_.spawn(rows_loop());
+  group_.spawn(news_loop());
+  group_.spawn(outlets_.progress.run());
+  group_.spawn(outlets_.states.run());
   const absl::Status status = co_await group_.join();
   deps_.hints.listen(Topic::kAssigned, nullptr);
   deps_.hints.listen(Topic::kInstances, nullptr);
@@ -89,7 +93,7 @@ base::Task<absl::Status> Bridge::lease_loop() {
       deps_.journal.warning(store_away_ ? "store_away" : "store_back", {{base::key::kReason, status.ToString()}});
     }
     const absl::Time deadline = deps_.clock.now() + config_.look_every;
-    const absl::Status rested = co_await look_.wait_until(deadline);
+    const absl::Status rested = co_await leases_.wait_until(deadline);
     if (absl::IsCancelled(rested)) co_return rested;
   }
 }
@@ -110,10 +114,65 @@ base::Task<absl::Status> Bridge::acquire(bool own_restart) {
     deps_.journal.info("lease_acquired", {{base::key::kInstance, lease.instance_id}, {base::key::kEpoch, lease.epoch}});
     auto held = std::make_shared<Held>();
     held->lease = {lease.instance_id, lease.epoch, trusted_until, lease.previous_owner};
-    held->worker = std::make_unique<InstanceWorker>(deps_, config_, held->lease, feed_);
+    held->worker = std::make_unique<InstanceWorker>(deps_, config_, held->lease, outlets_);
     held->group = std::make_unique<base::Group>(deps_.strand);
     held_[lease.instance_id] = held;
     group_.spawn_isolated(work(std::move(held)));
+    rows_.notify();
+  }
+  co_return absl::OkStatus();
+}
+
+base::Task<absl::Status> Bridge::news_loop() {
+  for (;;) {
+    const absl::Status looked = co_await look_for_news();
+    if (absl::IsCancelled(looked)) co_return looked;
+    CO_RETURN_IF_ERROR(co_await rest(news_));
+  }
+}
+
+base::Task<absl::Status> Bridge::rows_loop() {
+  for (;;) {
+    const absl::Status read = co_await read_rows();
+    if (absl::IsCancelled(read)) co_return read;
+    CO_RETURN_IF_ERROR(co_await rest(rows_));
+  }
+}
+
+// Until the next hint or the next look, whichever is first, and never at once.
+base::Task<absl::Status> Bridge::rest(base::Event& hinted) {
+  CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(config_.look_gap));
+  const absl::Time deadline = deps_.clock.now() + config_.look_every;
+  const absl::Status rested = co_await hinted.wait_until(deadline);
+  if (absl::IsCancelled(rested)) co_return rested;
+  co_return absl::OkStatus();
+}
+
+base::Task<absl::Status> Bridge::look_for_news() {
+  if (held_.empty()) co_return absl::OkStatus();
+  std::vector<base::ExecutionId> known;
+  for (const auto& [id, held] : held_) {
+    held->worker->look_begins();
+    held->worker->add_known(known);
+  }
+  ASSIGN_OR_CO_RETURN(std::vector<ports::ExecutionRow> rows,
+                      co_await deps_.executions.news(config_.identity.owner, std::move(known)));
+  std::map<base::InstanceId, std::vector<ports::ExecutionRow>> by_instance;
+  for (ports::ExecutionRow& row : rows) by_instance[row.instance_id].push_back(std::move(row));
+  for (const auto& [id, held] : held_) held->worker->see_news(std::move(by_instance[id]));
+  co_return absl::OkStatus();
+}
+
+base::Task<absl::Status> Bridge::read_rows() {
+  std::vector<base::InstanceId> ids;
+  for (const auto& [id, held] : held_) ids.push_back(id);
+  if (ids.empty()) co_return absl::OkStatus();
+  ASSIGN_OR_CO_RETURN(std::vector<ports::InstanceRow> rows, co_await deps_.executions.instances(std::move(ids)));
+  for (ports::InstanceRow& row : rows) {
+    const auto it = held_.find(row.id);
+    if (it == held_.end()) continue;
+    const bool first = it->second->worker->see_row(std::move(row));
+    if (first) news_.notify();
   }
   co_return absl::OkStatus();
 }

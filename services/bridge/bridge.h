@@ -15,7 +15,7 @@
 #include "libs/common/base/stream.h"
 #include "services/bridge/deps.h"
 #include "services/bridge/instance_worker.h"
-#include "services/bridge/progress_feed.h"
+#include "services/bridge/outlets.h"
 
 namespace renderyard::bridge {
 
@@ -36,7 +36,7 @@ class Bridge {
   // An execution was assigned to one of our instances: a hint.
   void wake(base::ExecutionId execution);
   // See ports::BridgeClient::progress. Must not outlive the bridge.
-  base::StreamPtr<ports::Progress> watch_progress() { return feed_.watch(); }
+  base::StreamPtr<ports::Progress> watch_progress() { return outlets_.feed.watch(); }
 
  private:
   struct Held {
@@ -46,6 +46,11 @@ class Bridge {
   };
 
   base::Task<absl::Status> lease_loop();
+  base::Task<absl::Status> news_loop();
+  base::Task<absl::Status> rows_loop();
+  base::Task<absl::Status> look_for_news();
+  base::Task<absl::Status> read_rows();
+  base::Task<absl::Status> rest(base::Event& hinted);
   base::Task<absl::Status> renew();
   base::Task<absl::Status> acquire(bool own_restart);
   base::Task<absl::Status> work(std::shared_ptr<Held> held);
@@ -55,9 +60,11 @@ class Bridge {
 
   Deps deps_;
   Config config_;
-  ProgressFeed feed_;
+  Outlets outlets_;
   std::map<base::InstanceId, std::shared_ptr<Held>> held_;
-  base::Event look_;
+  base::Event leases_;  // look for free leases now
+  base::Event news_;    // look for news of our executions now
+  base::Event rows_;    // read the rows of our instances now
   base::Group group_;
   bool reclaimed_ = false;
   bool stopping_ = false;

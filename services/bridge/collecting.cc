@@ -7,6 +7,7 @@
 
 #include "libs/common/base/json.h"
 #include "libs/common/base/status_macros.h"
+#include "libs/common/domain/backoff.h"
 #include "libs/common/domain/error_code.h"
 #include "libs/common/domain/output_files.h"
 #include "libs/common/domain/socket_pictures.h"
@@ -81,7 +82,7 @@ class Collector {
       deps_.journal.warning("collecting_waits", {{base::key::kExecution, execution_.row.id},
                                                  {"store_away", store_away},
                                                  {base::key::kReason, status.ToString()}});
-      const absl::Duration pause = retry_pause(deps_.random, attempt);
+      const absl::Duration pause = domain::retry_pause(attempt, deps_.random);
       CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
     }
   }
@@ -152,7 +153,7 @@ class Collector {
         co_return moved.status();
       }
       // complete() may be repeated: it is harmless when it happened.
-      const absl::Duration pause = retry_pause(deps_.random, attempt);
+      const absl::Duration pause = domain::retry_pause(attempt, deps_.random);
       CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
     }
     deps_.journal.info(

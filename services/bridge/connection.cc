@@ -26,7 +26,8 @@ base::Task<absl::Status> Connection::run() {
     auto socket = co_await comfy_.connect(client_id_, connect_by);
     if (absl::IsCancelled(socket.status())) co_return socket.status();
     // Without a socket HTTP may answer all the same: then work goes on by polling.
-    const absl::Status probed = co_await probe();
+    absl::Status probed;
+    if (on_state_) probed = co_await probe();
     if (absl::IsCancelled(probed)) co_return probed;
     if (!socket.ok() || !probed.ok()) {
       if (socket.ok()) {
@@ -44,7 +45,8 @@ base::Task<absl::Status> Connection::run() {
     attempts_ = 0;
     ++generation_;
     socket_ = *std::move(socket);
-    last_message_at_ = deps_.clock.now();
+    opened_at_ = deps_.clock.now();
+    last_message_at_ = opened_at_;
     deps_.journal.info("comfyui_websocket_connected",
                        {{base::key::kInstance, instance_},
                         {base::key::kClient, client_id_},

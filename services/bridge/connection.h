@@ -28,7 +28,8 @@ class Connection {
     std::string reason;
   };
 
-  // on_state is called for every change; empty for sockets that are only listened to (adoption sockets).
+  // on_state is called for every change; empty for sockets that are only listened to (adoption sockets): these ask
+  // nothing of the server.
   Connection(Deps& deps, const Config& config, ports::ComfyInstance& comfy, Router& router, base::InstanceId instance,
              std::string client_id, absl::AnyInvocable<void(const State&)> on_state);
 
@@ -39,6 +40,8 @@ class Connection {
   bool connected() const { return socket_ != nullptr; }
   // Rises with every connection; the same number before and after means the same socket stayed open. 0 = not connected.
   std::uint64_t generation() const { return connected() ? generation_ : 0; }
+  // More was read from the socket of now than what every server says first.
+  bool has_spoken() const { return last_message_at_ > opened_at_ + absl::Milliseconds(500); }
   // When anything was last read from the socket of now.
   absl::Time last_message_at() const { return last_message_at_; }
   // Is the socket of now alive? A ping, answered before the deadline.
@@ -74,6 +77,7 @@ class Connection {
   std::unique_ptr<base::Group> session_group_;
   std::string reopen_reason_;
   std::uint64_t generation_ = 0;
+  absl::Time opened_at_ = absl::InfinitePast();
   absl::Time last_message_at_ = absl::InfinitePast();
   int attempts_ = 0;
   int fruitless_reopenings_ = 0;

@@ -35,8 +35,9 @@ struct Config {
 
   absl::Duration lease_ttl = absl::Seconds(12);
   absl::Duration lease_renew = absl::Seconds(3);
-  absl::Duration lease_margin = absl::Seconds(3);  // local trust ends this much before the lease
-  absl::Duration look_every = absl::Seconds(1);    // for assigned rows, wishes, free leases
+  absl::Duration lease_margin = absl::Seconds(3);    // local trust ends this much before the lease
+  absl::Duration look_every = absl::Seconds(1);      // for assigned rows, wishes, free leases, changed instances
+  absl::Duration look_gap = absl::Milliseconds(20);  // the least between two looks, however many hints come
   int leases_per_look = 64;
 
   absl::Duration connect_deadline = absl::Seconds(10);
@@ -53,12 +54,14 @@ struct Config {
   int reopen_limit = 2;  // fruitless reopenings before an instance is followed by polling
   absl::Duration watchdog_first = absl::Seconds(5);
   absl::Duration watchdog_last = absl::Seconds(120);
+  absl::Duration watchdog_unproven = absl::Seconds(20);  // at most, on an adoption socket that has said nothing yet
   absl::Duration poll_without_socket = absl::Seconds(2);
   absl::Duration pictures_patience =
       absl::Seconds(3);                            // after the last word, for outputs on a socket behind the history
   absl::Duration vanished_gap = absl::Seconds(2);  // between the two looks that make a prompt lost
 
-  absl::Duration progress_every = absl::Seconds(1);
+  absl::Duration progress_every = absl::Seconds(1);               // of one execution, to subscribers
+  absl::Duration progress_write_every = absl::Milliseconds(500);  // of all executions, to the database
   absl::Duration fetch_deadline = absl::Minutes(30);
   absl::Duration fetch_budget = absl::Minutes(30);  // for getting one execution's files out of its instance
   absl::Duration drain = absl::Seconds(10);         // for POSTs in flight at a regular stop

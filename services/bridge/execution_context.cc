@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "libs/common/base/status_macros.h"
+#include "libs/common/domain/backoff.h"
 #include "libs/common/domain/error_code.h"
 #include "libs/common/domain/machines.h"
 
@@ -89,7 +90,7 @@ base::Task<absl::StatusOr<bool>> persist(ExecutionContext& context, ports::Advan
   step.from = {execution.row.state};
   // The prompt is over: from this write on the job may end at any moment, also when we never hear that it was written,
   // and nobody shall hear progress of a job that has ended.
-  if (step.to == ExecutionState::kCollecting || domain::is_final(step.to)) context.feed.forget(execution.row.id);
+  if (step.to == ExecutionState::kCollecting || domain::is_final(step.to)) context.outlets.forget(execution.row.id);
   bool in_doubt = false;
   for (int attempt = 1;; ++attempt) {
     auto advanced = co_await context.deps.executions.advance(step);
@@ -106,7 +107,7 @@ base::Task<absl::StatusOr<bool>> persist(ExecutionContext& context, ports::Advan
     // Either the answer was lost now, or it was before and an earlier attempt may have moved the row: ask, never guess.
     if (!advanced.ok()) {
       in_doubt = true;
-      const absl::Duration pause = retry_pause(context.deps.random, attempt);
+      const absl::Duration pause = domain::retry_pause(attempt, context.deps.random);
       CO_RETURN_IF_ERROR(co_await context.deps.clock.sleep_for(pause));
     }
     auto row = co_await context.deps.executions.read(execution.row.id);
@@ -133,11 +134,6 @@ ports::Advance failed_with(std::string_view code, std::string message, std::stri
   step.to = ExecutionState::kFailed;
   step.error = ports::JobError{std::string(code), std::move(message), std::move(node_id), std::move(node_class)};
   return step;
-}
-
-absl::Duration retry_pause(base::Random& random, int attempt) {
-  const absl::Duration full = std::min(absl::Milliseconds(200) * (1 << std::min(attempt - 1, 5)), absl::Seconds(5));
-  return full / 2 + random.jitter(full / 2);
 }
 
 base::Task<absl::StatusOr<Look>> look(ExecutionContext& context) {
@@ -168,7 +164,7 @@ base::Task<absl::StatusOr<Look>> look(ExecutionContext& context) {
   co_return Look{};
 }
 
-base::Task<absl::Status> report_progress(ExecutionContext& context) {
+void report_progress(ExecutionContext& context) {
   Execution& execution = *context.execution;
   const std::string node = execution.progress.current_node();
   ports::Progress progress;
@@ -186,7 +182,7 @@ base::Task<absl::Status> report_progress(ExecutionContext& context) {
   progress.at = context.deps.clock.wall();
   execution.row.progress_percent = progress.percent;
   execution.row.current_node = node;
-  context.feed.publish(progress);
+  context.outlets.feed.publish(progress);
 
   ports::CachedProgress cached;
   cached.prompt_id = execution.prompt_id();
@@ -199,12 +195,7 @@ base::Task<absl::Status> report_progress(ExecutionContext& context) {
   cached.owner_epoch = context.lease.epoch;
   context.deps.cache.save(std::move(cached));
 
-  std::vector<ports::ProgressWrite> writes;
-  writes.push_back({execution.row.id, context.lease.epoch, progress.percent, node});
-  const absl::Status status = co_await context.deps.executions.record_progress(std::move(writes));
-  // Progress is ephemeral: what could not be written now is overtaken by the next update.
-  if (absl::IsCancelled(status)) co_return status;
-  co_return absl::OkStatus();
+  context.outlets.progress.write({execution.row.id, context.lease.epoch, progress.percent, node});
 }
 
 }  // namespace renderyard::bridge

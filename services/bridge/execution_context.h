@@ -10,8 +10,9 @@
 #include "services/bridge/connection.h"
 #include "services/bridge/deps.h"
 #include "services/bridge/execution.h"
-#include "services/bridge/progress_feed.h"
+#include "services/bridge/outlets.h"
 #include "services/bridge/router.h"
+#include "services/bridge/sockets.h"
 
 namespace renderyard::bridge {
 
@@ -23,7 +24,8 @@ struct ExecutionContext {
   ports::ComfyInstance& comfy;
   Connection& connection;
   Router& router;
-  ProgressFeed& feed;
+  const Sockets& sockets;
+  Outlets& outlets;
   std::shared_ptr<Execution> execution;
   // A prompt known to be in the server's history (the last one seen finished there); empty when none is.
   std::string witness;
@@ -38,9 +40,6 @@ base::Task<absl::StatusOr<bool>> persist(ExecutionContext& context, ports::Advan
 ports::Advance failed_with(std::string_view code, std::string message, std::string node_id = {},
                            std::string node_class = {});
 
-// The pause before attempt `attempt` (from 1) of a repeated call: 0.2 s doubling to 5 s, half of it random.
-absl::Duration retry_pause(base::Random& random, int attempt);
-
 // What queue, history, queue said of the prompt, in this order (a prompt moves from queue to history, so a look at
 // history alone can miss it). An error means that the look failed: it says nothing.
 struct Look {
@@ -52,7 +51,7 @@ struct Look {
 
 base::Task<absl::StatusOr<Look>> look(ExecutionContext& context);
 
-// Writes the progress of now to the feed, the database and the cache.
-base::Task<absl::Status> report_progress(ExecutionContext& context);
+// Gives the progress of now to the feed, the database and the cache.
+void report_progress(ExecutionContext& context);
 
 }  // namespace renderyard::bridge

@@ -36,7 +36,7 @@ class Follower {
       if (done) co_return absl::OkStatus();
       ASSIGN_OR_CO_RETURN(done, co_await hear_start());
       if (done) co_return absl::OkStatus();
-      CO_RETURN_IF_ERROR(co_await progress());
+      progress();
       CO_RETURN_IF_ERROR(co_await wish());
       suspect_deaf();
       if (clock_.now() >= look_due()) {
@@ -90,17 +90,11 @@ class Follower {
     co_return !moved;
   }
 
-  base::Task<absl::Status> progress() {
-    const int percent = execution_.progress.percent();
-    const std::string& node = execution_.progress.current_node();
-    if (execution_.row.state != ExecutionState::kRunning) co_return absl::OkStatus();
-    if (reported_ && percent == execution_.row.progress_percent && node == execution_.row.current_node.value_or("")) {
-      co_return absl::OkStatus();
-    }
-    if (clock_.now() < next_progress_) co_return absl::OkStatus();
+  void progress() {
+    if (!progress_waits() || clock_.now() < next_progress_) return;
     next_progress_ = clock_.now() + config_.progress_every;
     reported_ = true;
-    co_return co_await report_progress(context_);
+    report_progress(context_);
   }
 
   bool progress_waits() const {
@@ -144,13 +138,20 @@ class Follower {
 
   absl::Time look_due() const {
     const absl::Time last = std::max(last_look_, execution_.last_heard_at());
-    const absl::Duration wait = listening() ? interval_ : std::min(interval_, poll_interval_);
+    absl::Duration wait = interval_;
+    if (!listening()) {
+      wait = std::min(wait, poll_interval_);
+    } else if (!spoken_to()) {
+      wait = std::min(wait, config_.watchdog_unproven);
+    }
     return std::min(last + wait, look_soon_);
   }
 
-  bool listening() const {
-    return context_.connection.connected() && execution_.row.client_id == context_.connection.client_id();
-  }
+  // The socket that the prompt's events go to.
+  const Connection* socket() const { return context_.sockets.open(execution_.row.client_id.value_or("")); }
+  bool listening() const { return socket() != nullptr; }
+  // A socket opened under an earlier client id may be deaf: only what it says shows that it is not.
+  bool spoken_to() const { return socket() == &context_.connection || socket()->has_spoken(); }
 
   absl::Time next_wake() const {
     absl::Time wake = std::min(look_due(), keeper_.due());
@@ -181,7 +182,7 @@ class Follower {
           look_soon_ = clock_.now() + absl::Milliseconds(500);
           co_return false;
         }
-        if (!execution_.heard().end() && !execution_.heard().over() && listening()) {
+        if (!execution_.heard().end() && !execution_.heard().over() && socket() == &context_.connection) {
           // History knows an end of which an open socket said nothing.
           context_.connection.suspect_deaf();
         }

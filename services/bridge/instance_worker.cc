@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "libs/common/base/status_macros.h"
+#include "libs/common/domain/backoff.h"
 #include "libs/common/domain/workflow.h"
 #include "services/bridge/collecting.h"
 #include "services/bridge/following.h"
@@ -14,42 +15,87 @@ namespace renderyard::bridge {
 
 using domain::ExecutionState;
 
-InstanceWorker::InstanceWorker(Deps& deps, const Config& config, const HeldLease& lease, ProgressFeed& feed)
+InstanceWorker::InstanceWorker(Deps& deps, const Config& config, const HeldLease& lease, Outlets& outlets)
     : deps_(deps),
       config_(config),
       lease_(lease),
-      feed_(feed),
-      look_(deps.strand, deps.clock),
-      publish_(deps.strand, deps.clock),
+      outlets_(outlets),
+      changed_(deps.strand, deps.clock),
       group_(deps.strand) {}
 
 base::Task<absl::Status> InstanceWorker::run() {
-  ASSIGN_OR_CO_RETURN(row_, co_await read_row());
+  while (!row_) {
+    const absl::Time never = absl::InfiniteFuture();
+    CO_RETURN_IF_ERROR(co_await changed_.wait_until(never));
+  }
+  // What is known to be in the server's history before anything of ours is sent: proof of the server's life later.
+  witness_ = row_->witness_prompt_id.value_or("");
   comfy_ = deps_.comfy.instance(*row_);
   std::string client_id = "ry-" + to_string(lease_.instance_id) + "-" + to_string(lease_.epoch);
   connection_ = std::make_unique<Connection>(deps_, config_, *comfy_, router_, lease_.instance_id, std::move(client_id),
-                                             [this](const Connection::State& state) {
-                                               wanted_ = state;
-                                               published_ = false;
-                                               publish_.notify();
-                                             });
+                                             [this](const Connection::State& state) { publish(state); });
+  sockets_.add(*connection_);
   group_.spawn(connection_->run());
-  group_.spawn(publish_loop());
-  group_.spawn(look_loop());
+  group_.spawn(leave_when_empty());
   const absl::Status status = co_await group_.join();
-  for (const auto& [id, execution] : executions_) feed_.forget(id);
-  // The look loop ends the group with this when the instance is disabled and empty.
+  for (const auto& [id, execution] : executions_) outlets_.forget(id);
+  // What ends the group when the instance is out of service and empty.
   if (absl::IsFailedPrecondition(status)) co_return absl::OkStatus();
   co_return status;
 }
 
-void InstanceWorker::look() {
-  look_.notify();
+bool InstanceWorker::see_row(ports::InstanceRow row) {
+  const bool first = !row_;
+  row_ = std::move(row);
+  changed_.notify();
+  return first;
 }
 
-void InstanceWorker::read_again() {
-  read_again_ = true;
-  look_.notify();
+void InstanceWorker::add_known(std::vector<base::ExecutionId>& ids) const {
+  for (const auto& [id, execution] : executions_) ids.push_back(id);
+}
+
+void InstanceWorker::see_news(std::vector<ports::ExecutionRow> rows) {
+  if (!connection_) return;
+  if ((!row_->is_enabled || row_->removed_at) && rows.empty() && executions_.empty()) {
+    unwanted_ = true;
+    changed_.notify();
+    return;
+  }
+  for (ports::ExecutionRow& row : rows) {
+    if (ended_meanwhile_.contains(row.id)) continue;
+    // Read before this lease was taken: the next look has it as it is.
+    if (row.state != ExecutionState::kAssigned && row.owner_epoch != lease_.epoch) continue;
+    auto known = executions_.find(row.id);
+    if (known == executions_.end()) {
+      if (!draining_) adopt(std::move(row));
+    } else if (row.cancel_requested_at) {
+      known->second->wish_cancel();
+    }
+  }
+}
+
+base::Task<absl::Status> InstanceWorker::leave_when_empty() {
+  while (!unwanted_) {
+    const absl::Time never = absl::InfiniteFuture();
+    CO_RETURN_IF_ERROR(co_await changed_.wait_until(never));
+  }
+  Connection::State state;
+  state.status = ports::InstanceStatus::kDisabled;
+  publish(state);
+  CO_RETURN_IF_ERROR(co_await outlets_.states.written(lease_.instance_id));
+  co_return absl::FailedPreconditionError("out of service and empty");
+}
+
+void InstanceWorker::publish(const Connection::State& state) {
+  if (unwanted_ && state.status != ports::InstanceStatus::kDisabled) return;
+  ports::InstanceState written;
+  written.id = lease_.instance_id;
+  written.epoch = lease_.epoch;
+  written.status = state.status;
+  written.reconnect_attempts = state.attempts;
+  written.reason = state.reason;
+  outlets_.states.publish(std::move(written));
 }
 
 void InstanceWorker::take(ports::ExecutionRow row) {
@@ -62,60 +108,6 @@ int InstanceWorker::posts_in_flight() const {
       std::count_if(executions_.begin(), executions_.end(), [](const auto& entry) { return entry.second->posting; }));
 }
 
-base::Task<absl::StatusOr<ports::InstanceRow>> InstanceWorker::read_row() {
-  for (int attempt = 1;; ++attempt) {
-    auto row = co_await deps_.executions.instance(lease_.instance_id);
-    if (row.ok() || absl::IsCancelled(row.status()) || absl::IsNotFound(row.status())) co_return row;
-    const absl::Duration pause = retry_pause(deps_.random, attempt);
-    CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
-  }
-}
-
-base::Task<absl::Status> InstanceWorker::look_loop() {
-  // What is known to be in the server's history before anything of ours is sent: proof of the server's life later.
-  auto witness = co_await deps_.executions.witness(lease_.instance_id);
-  if (absl::IsCancelled(witness.status())) co_return witness.status();
-  if (witness.ok() && witness->has_value() && witness_.empty()) witness_ = **witness;
-  for (;;) {
-    const absl::Status status = co_await look_once();
-    if (absl::IsCancelled(status) || absl::IsFailedPrecondition(status)) co_return status;
-    // Half of the pause is random, so that a thousand instances do not ask at the same moment.
-    const absl::Duration pause = config_.look_every / 2 + deps_.random.jitter(config_.look_every / 2);
-    const absl::Time deadline = deps_.clock.now() + pause;
-    const absl::Status rested = co_await look_.wait_until(deadline);
-    if (absl::IsCancelled(rested)) co_return rested;
-  }
-}
-
-base::Task<absl::Status> InstanceWorker::look_once() {
-  if (read_again_) {
-    ASSIGN_OR_CO_RETURN(row_, co_await deps_.executions.instance(lease_.instance_id));
-    read_again_ = false;
-  }
-  ended_meanwhile_.clear();
-  ASSIGN_OR_CO_RETURN(std::vector<ports::ExecutionRow> rows, co_await deps_.executions.live(lease_.instance_id));
-  const bool unwanted = !row_->is_enabled || row_->removed_at.has_value();
-  if (unwanted && rows.empty() && executions_.empty()) {
-    ports::InstanceState state;
-    state.id = lease_.instance_id;
-    state.epoch = lease_.epoch;
-    state.status = ports::InstanceStatus::kDisabled;
-    ASSIGN_OR_CO_RETURN([[maybe_unused]] const bool ours, co_await deps_.executions.set_instance_state(state));
-    deps_.hints.send(ports::Topic::kInstances);
-    co_return absl::FailedPreconditionError("disabled and empty");
-  }
-  for (ports::ExecutionRow& row : rows) {
-    if (ended_meanwhile_.contains(row.id)) continue;
-    auto known = executions_.find(row.id);
-    if (known == executions_.end()) {
-      if (!draining_) adopt(std::move(row));
-    } else if (row.cancel_requested_at) {
-      known->second->wish_cancel();
-    }
-  }
-  co_return absl::OkStatus();
-}
-
 void InstanceWorker::adopt(ports::ExecutionRow row) {
   if (row.state == ExecutionState::kAssigned && row.cancel_requested_at) return;  // the dispatcher takes it back
   if (executions_.contains(row.id) || domain::is_final(row.state)) return;
@@ -125,14 +117,15 @@ void InstanceWorker::adopt(ports::ExecutionRow row) {
 }
 
 base::Task<absl::Status> InstanceWorker::drive(std::shared_ptr<Execution> execution) {
-  ExecutionContext context{deps_, config_, lease_, *comfy_, *connection_, router_, feed_, execution, witness_};
+  ExecutionContext context{deps_,   config_,  lease_,   *comfy_,   *connection_,
+                           router_, sockets_, outlets_, execution, witness_};
   const absl::Status status = co_await steps(std::move(context));
   if (!status.ok() && !absl::IsCancelled(status)) {
     deps_.journal.error("execution_stopped",
                         {{base::key::kExecution, execution->row.id}, {base::key::kReason, status.ToString()}});
   }
   router_.remove(*execution);
-  feed_.forget(execution->row.id);
+  outlets_.forget(execution->row.id);
   executions_.erase(execution->row.id);
   ended_meanwhile_.insert(execution->row.id);
   if (domain::is_final(execution->row.state)) deps_.cache.erase(execution->prompt_id());
@@ -152,10 +145,7 @@ base::Task<absl::Status> InstanceWorker::steps(ExecutionContext context) {
     CO_RETURN_IF_ERROR(co_await load(context));
     router_.add(execution.prompt_id(), context.execution);
     const std::string client_id = execution.row.client_id.value_or("");
-    if (!client_id.empty() && client_id != connection_->client_id() && !adoption_sockets_[client_id]) {
-      adoption_sockets_[client_id] = true;
-      group_.spawn_isolated(adoption_socket(client_id));
-    }
+    if (!client_id.empty() && !sockets_.has(client_id)) group_.spawn_isolated(adoption_socket(client_id));
     if (execution.row.state == ExecutionState::kSubmitting) {
       UnclearPost post;
       post.witness_before = witness_;
@@ -178,7 +168,7 @@ base::Task<absl::Status> InstanceWorker::load(ExecutionContext context) {
       co_return absl::OkStatus();
     }
     if (absl::IsCancelled(loaded.status()) || absl::IsNotFound(loaded.status())) co_return loaded.status();
-    const absl::Duration pause = retry_pause(deps_.random, attempt);
+    const absl::Duration pause = domain::retry_pause(attempt, deps_.random);
     CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
   }
 }
@@ -187,13 +177,14 @@ base::Task<absl::Status> InstanceWorker::load(ExecutionContext context) {
 // id until they end. It may be deaf (the server may clean up the old one late); REST covers that.
 base::Task<absl::Status> InstanceWorker::adoption_socket(std::string client_id) {
   Connection connection(deps_, config_, *comfy_, router_, lease_.instance_id, client_id, nullptr);
+  sockets_.add(connection);
   base::Group group(deps_.strand);
   group.spawn_isolated(connection.run());
   absl::Status rested;
   while (rested.ok() && has_executions_of(client_id)) rested = co_await deps_.clock.sleep_for(config_.look_every);
   group.cancel();
   const absl::Status ended = co_await group.join();
-  adoption_sockets_.erase(client_id);
+  sockets_.remove(connection);
   co_return rested.ok() ? ended : rested;
 }
 
@@ -207,34 +198,6 @@ base::Task<absl::Status> InstanceWorker::keep_witness(std::string prompt_id) {
   if (deps_.clock.now() - witness_stored_at_ < config_.witness_every) co_return absl::OkStatus();
   witness_stored_at_ = deps_.clock.now();
   co_return co_await deps_.executions.set_witness(lease_.instance_id, lease_.epoch, std::move(prompt_id));
-}
-
-// The database must come to say what is, however long it is away: work is placed by it.
-base::Task<absl::Status> InstanceWorker::publish_loop() {
-  for (int attempt = 1;;) {
-    if (published_) {
-      const absl::Time never = absl::InfiniteFuture();
-      CO_RETURN_IF_ERROR(co_await publish_.wait_until(never));
-      continue;
-    }
-    ports::InstanceState state;
-    state.id = lease_.instance_id;
-    state.epoch = lease_.epoch;
-    state.status = wanted_.status;
-    state.reconnect_attempts = wanted_.attempts;
-    state.reason = wanted_.reason;
-    published_ = true;  // changes that come while we write are written again
-    auto ours = co_await deps_.executions.set_instance_state(state);
-    if (ours.ok()) {
-      attempt = 1;
-      deps_.hints.send(ports::Topic::kInstances);
-      continue;
-    }
-    if (absl::IsCancelled(ours.status())) co_return ours.status();
-    published_ = false;
-    const absl::Duration pause = retry_pause(deps_.random, attempt++);
-    CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
-  }
 }
 
 }  // namespace renderyard::bridge

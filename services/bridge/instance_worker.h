@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "libs/common/base/event.h"
 #include "libs/common/base/group.h"
@@ -15,22 +16,27 @@
 #include "services/bridge/deps.h"
 #include "services/bridge/execution.h"
 #include "services/bridge/execution_context.h"
-#include "services/bridge/progress_feed.h"
+#include "services/bridge/outlets.h"
 #include "services/bridge/router.h"
+#include "services/bridge/sockets.h"
 
 namespace renderyard::bridge {
 
 class InstanceWorker {
  public:
-  InstanceWorker(Deps& deps, const Config& config, const HeldLease& lease, ProgressFeed& feed);
+  InstanceWorker(Deps& deps, const Config& config, const HeldLease& lease, Outlets& outlets);
 
-  // OK: the instance was disabled and is empty now, the lease may be released. CANCELLED otherwise.
+  // Begins when the instance's row is known (see_row()). OK: the instance was disabled and is empty now, the lease may
+  // be released. CANCELLED otherwise.
   base::Task<absl::Status> run();
 
-  // Rows may have been assigned or wished to be cancelled: look now.
-  void look();
-  // The instance's row may have been changed by an operator: read it again.
-  void read_again();
+  // The instance's row, as it is now. True: it was the first, and the worker begins.
+  bool see_row(ports::InstanceRow row);
+  // A look for news of all instances: begins, and what it found here. Of the executions that the worker knows
+  // (add_known()) the news tell only the wishes.
+  void look_begins() { ended_meanwhile_.clear(); }
+  void see_news(std::vector<ports::ExecutionRow> rows);
+  void add_known(std::vector<base::ExecutionId>& ids) const;
   // This execution was just assigned here: drive it without waiting for a look.
   void take(ports::ExecutionRow row);
   // No more starts; posts_in_flight() tells when it may be cancelled without making a POST unclear.
@@ -38,12 +44,8 @@ class InstanceWorker {
   int posts_in_flight() const;
 
  private:
-  struct AdoptionSocket;
-
-  base::Task<absl::StatusOr<ports::InstanceRow>> read_row();
-  base::Task<absl::Status> look_loop();
-  base::Task<absl::Status> look_once();
-  base::Task<absl::Status> publish_loop();
+  base::Task<absl::Status> leave_when_empty();
+  void publish(const Connection::State& state);
   base::Task<absl::Status> drive(std::shared_ptr<Execution> execution);
   base::Task<absl::Status> steps(ExecutionContext context);
   base::Task<absl::Status> load(ExecutionContext context);
@@ -55,22 +57,19 @@ class InstanceWorker {
   Deps& deps_;
   const Config& config_;
   const HeldLease& lease_;
-  ProgressFeed& feed_;
+  Outlets& outlets_;
   std::optional<ports::InstanceRow> row_;
   std::unique_ptr<ports::ComfyInstance> comfy_;
   Router router_;
   std::unique_ptr<Connection> connection_;
   std::map<base::ExecutionId, std::shared_ptr<Execution>> executions_;
-  std::set<base::ExecutionId> ended_meanwhile_;   // during the look that is under way: its rows may be older than that
-  std::map<std::string, bool> adoption_sockets_;  // client ids with a socket of their own
-  Connection::State wanted_;                      // what the database should say
-  bool published_ = true;
+  std::set<base::ExecutionId> ended_meanwhile_;  // during the look that is under way: its rows may be older than that
+  Sockets sockets_;
   std::string witness_;
   absl::Time witness_stored_at_ = absl::InfinitePast();
   bool draining_ = false;
-  bool read_again_ = false;
-  base::Event look_;
-  base::Event publish_;
+  bool unwanted_ = false;  // out of service, and nothing lives here
+  base::Event changed_;    // row_, unwanted_
   base::Group group_;
 };
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "libs/common/base/status_macros.h"
+#include "libs/common/domain/backoff.h"
 
 namespace renderyard::bridge {
 
@@ -22,7 +23,7 @@ base::Task<absl::Status> PictureKeeper::keep() {
       failures_ = 0;
       continue;
     }
-    next_try_ = clock.now() + retry_pause(context_.deps.random, ++failures_);
+    next_try_ = clock.now() + domain::retry_pause(++failures_, context_.deps.random);
     context_.deps.journal.warning("collecting_waits", {{base::key::kExecution, context_.execution->row.id},
                                                        {"store_away", true},
                                                        {base::key::kReason, status.ToString()}});

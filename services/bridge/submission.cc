@@ -7,6 +7,7 @@
 
 #include "libs/common/base/json.h"
 #include "libs/common/base/status_macros.h"
+#include "libs/common/domain/backoff.h"
 #include "libs/common/domain/error_code.h"
 #include "libs/common/domain/submission.h"
 #include "libs/common/domain/workflow.h"
@@ -51,7 +52,7 @@ base::Task<absl::StatusOr<std::optional<ports::StartedExecution>>> start(Executi
       }
     }
     asked_before = true;
-    const absl::Duration pause = retry_pause(context.deps.random, attempt);
+    const absl::Duration pause = domain::retry_pause(attempt, context.deps.random);
     CO_RETURN_IF_ERROR(co_await context.deps.clock.sleep_for(pause));
   }
 }

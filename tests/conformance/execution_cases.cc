@@ -363,20 +363,33 @@ TEST_P(StoreSuite, WhatWasHeardIsKeptAndFenced) {
   EXPECT_EQ(execution(e).prompt_ended_at, ended.prompt_ended_at) << "kept";
 }
 
-TEST_P(StoreSuite, LiveExecutionsOfAnInstance) {
+TEST_P(StoreSuite, NewsAreWhatTheHolderOfTheLeasesDoesNotKnow) {
   const ports::InstanceId instance = add_instance("gpu-1", 3);
   const ports::Lease lease = connect(instance);
   const ports::InstanceId other = add_instance("gpu-2");
   const ports::ExecutionId collecting = claim(submit(), instance, 0);
   const ports::ExecutionId ended = claim(submit(), instance, 1);
-  const ports::ExecutionId assigned = claim(submit(), instance, 2);
-  claim(submit(), other);
+  const ports::JobId waiting = submit();
+  const ports::ExecutionId assigned = claim(waiting, instance, 2);
+  connect(other, "bridge-2");
+  const ports::ExecutionId elsewhere = claim(submit(), other);
   ASSERT_TRUE(start(collecting, lease) && start(ended, lease));
   advance(collecting, lease, ExecutionState::kCollecting);
   end(ended, lease, ExecutionState::kLost);
-  std::vector<ports::ExecutionId> ids;
-  for (const auto& row : must(executions().live(instance))) ids.push_back(row.id);
-  EXPECT_THAT(ids, ElementsAre(collecting, assigned));
+  const auto news = [this](const std::string& owner, std::vector<ports::ExecutionId> known) {
+    std::vector<ports::ExecutionId> ids;
+    for (const auto& row : must(executions().news(owner, std::move(known)))) ids.push_back(row.id);
+    return ids;
+  };
+  EXPECT_THAT(news("bridge-1", {}), ElementsAre(collecting, assigned));
+  EXPECT_THAT(news("bridge-1", {collecting}), ElementsAre(assigned));
+  EXPECT_THAT(news("bridge-1", {collecting, assigned}), IsEmpty());
+  EXPECT_THAT(news("bridge-2", {}), ElementsAre(elsewhere));
+  EXPECT_THAT(news("bridge-3", {}), IsEmpty());
+  ASSERT_TRUE(await(jobs().request_cancel(waiting, user())).ok());
+  EXPECT_THAT(news("bridge-1", {collecting, assigned}), ElementsAre(assigned));
+  world().expire_lease(instance);
+  EXPECT_THAT(news("bridge-1", {assigned}), ElementsAre(collecting, assigned));
 }
 
 }  // namespace

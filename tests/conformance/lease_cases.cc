@@ -151,13 +151,13 @@ TEST_P(StoreSuite, BridgeAddressesAreThoseOfLiveLeases) {
 TEST_P(StoreSuite, InstanceStateIsWrittenByTheLeaseHolder) {
   const ports::InstanceId instance = add_instance("gpu-1");
   const ports::Lease lease = acquire(instance);
-  EXPECT_EQ(must(executions().instance(instance)).status, InstanceStatus::kDisconnected);
+  EXPECT_EQ(instance_row(instance).status, InstanceStatus::kDisconnected);
   ports::InstanceState state;
   state.id = instance;
   state.epoch = lease.epoch;
   state.status = InstanceStatus::kConnected;
-  ASSERT_TRUE(must(executions().set_instance_state(state)));
-  ports::InstanceRow row = must(executions().instance(instance));
+  ASSERT_TRUE(write_state(state));
+  ports::InstanceRow row = instance_row(instance);
   EXPECT_EQ(row.status, InstanceStatus::kConnected);
   EXPECT_TRUE(row.last_connected_at);
   EXPECT_FALSE(row.last_disconnected_at || row.status_reason);
@@ -165,27 +165,55 @@ TEST_P(StoreSuite, InstanceStateIsWrittenByTheLeaseHolder) {
   state.status = InstanceStatus::kReconnecting;
   state.reconnect_attempts = 3;
   state.reason = "connection_reset";
-  ASSERT_TRUE(must(executions().set_instance_state(state)));
-  row = must(executions().instance(instance));
+  ASSERT_TRUE(write_state(state));
+  row = instance_row(instance);
   EXPECT_EQ(row.status, InstanceStatus::kReconnecting);
   EXPECT_EQ(row.reconnect_attempts, 3);
   EXPECT_EQ(row.status_reason, "connection_reset");
   EXPECT_TRUE(row.last_disconnected_at);
   state.epoch.value += 1;
   state.status = InstanceStatus::kConnected;
-  EXPECT_FALSE(must(executions().set_instance_state(state)));
-  EXPECT_EQ(must(executions().instance(instance)).status, InstanceStatus::kReconnecting);
-  EXPECT_TRUE(absl::IsNotFound(await(executions().instance(ports::InstanceId{instance.value + 1000})).status()));
+  EXPECT_FALSE(write_state(state));
+  EXPECT_EQ(instance_row(instance).status, InstanceStatus::kReconnecting);
+}
+
+TEST_P(StoreSuite, StatesOfManyInstancesAreWrittenAtOnceAndReadAtOnce) {
+  const ports::InstanceId first = add_instance("gpu-1");
+  const ports::InstanceId second = add_instance("gpu-2");
+  const ports::InstanceId third = add_instance("gpu-3");
+  std::vector<ports::InstanceState> states;
+  for (const ports::Lease& lease : must(executions().acquire(bridge("bridge-1"), absl::Seconds(60), 100))) {
+    ports::InstanceState& state = states.emplace_back();
+    state.id = lease.instance_id;
+    state.epoch = lease.epoch;
+    state.status = lease.instance_id == first ? InstanceStatus::kConnected : InstanceStatus::kPolling;
+    state.reason = lease.instance_id == first ? "" : "stream_blocked";
+    state.reconnect_attempts = static_cast<int>(lease.instance_id.value);
+  }
+  ASSERT_EQ(states.size(), 3u);
+  for (ports::InstanceState& state : states) state.epoch.value += state.id == second ? 1 : 0;
+  EXPECT_THAT(must(executions().set_instance_states(states)), ElementsAre(first, third));
+  EXPECT_THAT(must(executions().set_instance_states({})), IsEmpty());
+  const ports::InstanceId absent{third.value + 1000};
+  const auto rows = must(executions().instances({third, absent, first, second}));
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0].status, InstanceStatus::kConnected);
+  EXPECT_EQ(rows[0].status_reason, std::nullopt);
+  EXPECT_EQ(rows[1].status, InstanceStatus::kDisconnected);
+  EXPECT_EQ(rows[2].status, InstanceStatus::kPolling);
+  EXPECT_EQ(rows[2].status_reason, "stream_blocked");
+  EXPECT_EQ(rows[2].reconnect_attempts, third.value);
+  EXPECT_THAT(must(executions().instances({})), IsEmpty());
 }
 
 TEST_P(StoreSuite, TheWitnessIsWrittenByTheLeaseHolder) {
   const ports::InstanceId instance = add_instance("gpu-1");
   const ports::Lease lease = acquire(instance);
-  EXPECT_FALSE(must(executions().witness(instance)));
+  EXPECT_EQ(instance_row(instance).witness_prompt_id, std::nullopt);
   ASSERT_TRUE(await(executions().set_witness(instance, lease.epoch, "prompt-1")).ok());
-  EXPECT_EQ(must(executions().witness(instance)), "prompt-1");
+  EXPECT_EQ(instance_row(instance).witness_prompt_id, "prompt-1");
   ASSERT_TRUE(await(executions().set_witness(instance, ports::Epoch{lease.epoch.value + 1}, "prompt-2")).ok());
-  EXPECT_EQ(must(executions().witness(instance)), "prompt-1");
+  EXPECT_EQ(instance_row(instance).witness_prompt_id, "prompt-1");
 }
 
 TEST_P(StoreSuite, InstancesAreAddedWithTheirSlots) {

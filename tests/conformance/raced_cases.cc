@@ -199,34 +199,34 @@ base::Task<absl::Status> bridge_step(Race& race, Stores stores, ports::Execution
   co_return absl::OkStatus();
 }
 
-base::Task<absl::Status> bridge_worker(Race& race, Stores stores, std::vector<ports::InstanceId> instances) {
+base::Task<absl::Status> bridge_worker(Race& race, Stores stores, std::string owner) {
   while (!race.done) {
-    for (const auto& instance : instances) {
-      ASSIGN_OR_CO_RETURN(const auto live, co_await stores.executions.live(instance));
-      std::set<int> slots;
-      for (const auto& row : live) {
-        if (!domain::holds_slot(row.state)) continue;
-        if (!slots.insert(row.slot_no).second) co_return absl::InternalError("two executions in one slot");
+    std::vector<ports::ExecutionId> none;
+    ASSIGN_OR_CO_RETURN(const auto live, co_await stores.executions.news(owner, std::move(none)));
+    std::set<std::pair<ports::InstanceId, int>> slots;
+    for (const auto& row : live) {
+      if (!domain::holds_slot(row.state)) continue;
+      if (!slots.emplace(row.instance_id, row.slot_no).second) {
+        co_return absl::InternalError("two executions in one slot");
       }
-      const ports::Epoch epoch = race.leases[instance];
-      for (const auto& row : live) {
-        CO_RETURN_IF_ERROR(co_await bridge_step(race, stores, row, epoch));
-      }
+    }
+    for (const auto& row : live) {
+      const ports::Epoch epoch = race.leases[row.instance_id];
+      CO_RETURN_IF_ERROR(co_await bridge_step(race, stores, row, epoch));
     }
   }
   co_return absl::OkStatus();
 }
 
-base::Task<absl::Status> run_race(Race& race, std::vector<ports::InstanceId> left,
-                                  std::vector<ports::InstanceId> right) {
+base::Task<absl::Status> run_race(Race& race) {
   base::Group group(race.world.strand());
   group.spawn(gateway(race, race.world.client(0)));
   group.spawn(dispatcher(race, race.world.client(1), "dispatcher-1"));
   group.spawn(dispatcher(race, race.world.client(2), "dispatcher-2"));
-  group.spawn(bridge_worker(race, race.world.client(3), left));
-  group.spawn(bridge_worker(race, race.world.client(4), left));
-  group.spawn(bridge_worker(race, race.world.client(5), right));
-  group.spawn(bridge_worker(race, race.world.client(6), right));
+  group.spawn(bridge_worker(race, race.world.client(3), "bridge-1"));
+  group.spawn(bridge_worker(race, race.world.client(4), "bridge-1"));
+  group.spawn(bridge_worker(race, race.world.client(5), "bridge-2"));
+  group.spawn(bridge_worker(race, race.world.client(6), "bridge-2"));
   co_return co_await group.join();
 }
 
@@ -240,11 +240,13 @@ TEST_P(StoreSuite, RacedByAllSides) {
       race.leases[lease.instance_id] = lease.epoch;
     }
   };
-  std::vector<ports::InstanceId> left{add_instance("gpu-1", 2), add_instance("gpu-2")};
+  add_instance("gpu-1", 2);
+  add_instance("gpu-2");
   lease_all("bridge-1");
-  std::vector<ports::InstanceId> right{add_instance("gpu-3", 3), add_instance("gpu-4")};
+  add_instance("gpu-3", 3);
+  add_instance("gpu-4");
   lease_all("bridge-2");
-  const absl::Status status = await(run_race(race, left, right));
+  const absl::Status status = await(run_race(race));
   ASSERT_TRUE(status.ok()) << status;
 
   ASSERT_EQ(race.submitted.size(), 300u);

@@ -76,8 +76,21 @@ void StoreSuite::set_status(const ports::Lease& lease, ports::InstanceStatus sta
   state.id = lease.instance_id;
   state.epoch = lease.epoch;
   state.status = status;
-  const auto written = await(executions().set_instance_state(state));
-  EXPECT_TRUE(written.ok() && *written) << written.status();
+  EXPECT_TRUE(write_state(state));
+}
+
+bool StoreSuite::write_state(const ports::InstanceState& state) {
+  const auto written = await(executions().set_instance_states({state}));
+  EXPECT_TRUE(written.ok()) << written.status();
+  return written.ok() && *written == std::vector<ports::InstanceId>{state.id};
+}
+
+ports::InstanceRow StoreSuite::instance_row(ports::InstanceId instance) {
+  const auto rows = await(executions().instances({instance}));
+  EXPECT_TRUE(rows.ok()) << rows.status();
+  if (rows.ok() && rows->size() == 1) return rows->front();
+  ADD_FAILURE() << "no row of instance " << instance;
+  return {};
 }
 
 ports::Lease StoreSuite::connect(ports::InstanceId instance, const std::string& owner) {

@@ -133,6 +133,9 @@ class StoreSuite : public ::testing::TestWithParam<StoreWorldParam> {
   // Takes every lease that is absent or expired and returns that of this instance, which must be among them.
   ports::Lease acquire(ports::InstanceId instance, const std::string& owner = "bridge-1");
   void set_status(const ports::Lease& lease, ports::InstanceStatus status);
+  // Was the lease ours?
+  bool write_state(const ports::InstanceState& state);
+  ports::InstanceRow instance_row(ports::InstanceId instance);
   // acquire() and connected.
   ports::Lease connect(ports::InstanceId instance, const std::string& owner = "bridge-1");
 

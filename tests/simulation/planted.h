@@ -38,9 +38,12 @@ class EagerStore final : public ports::ExecutionStore {
   base::Task<absl::Status> release(std::vector<ports::Lease> leases) override {
     return inner_.release(std::move(leases));
   }
-  base::Task<absl::StatusOr<ports::InstanceRow>> instance(base::InstanceId id) override { return inner_.instance(id); }
-  base::Task<absl::StatusOr<std::vector<ports::ExecutionRow>>> live(base::InstanceId id) override {
-    return inner_.live(id);
+  base::Task<absl::StatusOr<std::vector<ports::InstanceRow>>> instances(std::vector<base::InstanceId> ids) override {
+    return inner_.instances(std::move(ids));
+  }
+  base::Task<absl::StatusOr<std::vector<ports::ExecutionRow>>> news(std::string owner,
+                                                                    std::vector<base::ExecutionId> known) override {
+    return inner_.news(std::move(owner), std::move(known));
   }
   base::Task<absl::StatusOr<ports::ExecutionRow>> read(base::ExecutionId id) override { return inner_.read(id); }
   base::Task<absl::StatusOr<ports::StartedExecution>> load(base::ExecutionId id) override { return inner_.load(id); }
@@ -57,14 +60,12 @@ class EagerStore final : public ports::ExecutionStore {
   base::Task<absl::Status> record_heard(base::ExecutionId id, base::Epoch epoch, ports::HeardWrite heard) override {
     return inner_.record_heard(id, epoch, std::move(heard));
   }
-  base::Task<absl::StatusOr<bool>> set_instance_state(ports::InstanceState state) override {
-    return inner_.set_instance_state(std::move(state));
+  base::Task<absl::StatusOr<std::vector<base::InstanceId>>> set_instance_states(
+      std::vector<ports::InstanceState> states) override {
+    return inner_.set_instance_states(std::move(states));
   }
   base::Task<absl::Status> set_witness(base::InstanceId instance, base::Epoch epoch, std::string prompt_id) override {
     return inner_.set_witness(instance, epoch, std::move(prompt_id));
-  }
-  base::Task<absl::StatusOr<std::optional<std::string>>> witness(base::InstanceId instance) override {
-    return inner_.witness(instance);
   }
 
  private:

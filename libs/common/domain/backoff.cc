@@ -26,4 +26,9 @@ absl::Duration retry_delay(int attempt) {
   return doubling(attempt, absl::Seconds(16));
 }
 
+absl::Duration retry_pause(int attempt, base::Random& random) {
+  const absl::Duration full = std::min(absl::Milliseconds(200) * (1 << std::min(attempt - 1, 5)), absl::Seconds(5));
+  return full / 2 + random.jitter(full / 2);
+}
+
 }  // namespace renderyard::domain

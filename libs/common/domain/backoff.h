@@ -16,4 +16,7 @@ absl::Duration reconnect_delay(int attempt, base::Random& random);
 // Wait before the n-th repetition (n from 1) of a call that provably had no effect: 1 2 4 8 16 16 … seconds (E1).
 absl::Duration retry_delay(int attempt);
 
+// The pause before attempt `attempt` (from 1) of a repeated call: 0.2 s doubling to 5 s, half of it random.
+absl::Duration retry_pause(int attempt, base::Random& random);
+
 }  // namespace renderyard::domain

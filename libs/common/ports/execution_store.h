@@ -97,9 +97,12 @@ class ExecutionStore {
   // Ends the lease now (regular shutdown, disabled instance); fenced by epoch.
   virtual base::Task<absl::Status> release(std::vector<Lease> leases) = 0;
 
-  virtual base::Task<absl::StatusOr<InstanceRow>> instance(InstanceId id) = 0;
-  // Live executions (assigned … collecting) of an instance, by id.
-  virtual base::Task<absl::StatusOr<std::vector<ExecutionRow>>> live(InstanceId instance) = 0;
+  // Those of `ids` that exist, by id. One query for a fleet.
+  virtual base::Task<absl::StatusOr<std::vector<InstanceRow>>> instances(std::vector<InstanceId> ids) = 0;
+  // What the holder of `owner`'s leases, expired ones included, does not know yet, by id: its live executions (assigned
+  // … collecting) other than `known`, and those with a wish to cancel. One query for a fleet, and few rows.
+  virtual base::Task<absl::StatusOr<std::vector<ExecutionRow>>> news(std::string owner,
+                                                                     std::vector<ExecutionId> known) = 0;
   virtual base::Task<absl::StatusOr<ExecutionRow>> read(ExecutionId id) = 0;
   // Workflow and parameters of a job (for adopted executions). NOT_FOUND.
   virtual base::Task<absl::StatusOr<StartedExecution>> load(ExecutionId id) = 0;
@@ -119,11 +122,12 @@ class ExecutionStore {
   // Heard on the socket, before the end is confirmed; fenced like advance, state unchanged.
   virtual base::Task<absl::Status> record_heard(ExecutionId id, Epoch epoch, HeardWrite heard) = 0;
 
-  // Fenced by the lease's epoch; false when the lease is not ours. Sets last_connected_at / last_disconnected_at.
-  virtual base::Task<absl::StatusOr<bool>> set_instance_state(InstanceState state) = 0;
+  // At most one state of each instance. Each is fenced by its lease's epoch; returns those whose lease is ours, by id.
+  // Sets last_connected_at / last_disconnected_at.
+  virtual base::Task<absl::StatusOr<std::vector<InstanceId>>> set_instance_states(
+      std::vector<InstanceState> states) = 0;
   // The last prompt seen finished at an instance, as witness of its life (jobs of any user).
   virtual base::Task<absl::Status> set_witness(InstanceId instance, Epoch epoch, std::string prompt_id) = 0;
-  virtual base::Task<absl::StatusOr<std::optional<std::string>>> witness(InstanceId instance) = 0;
 };
 
 }  // namespace renderyard::ports

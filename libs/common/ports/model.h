@@ -145,6 +145,7 @@ struct InstanceRow {
   std::optional<std::string> status_reason;
   std::optional<absl::Time> last_connected_at, last_disconnected_at, removed_at;
   std::optional<std::string> lease_owner;
+  std::optional<std::string> witness_prompt_id;  // the last prompt seen finished there
 };
 
 // Ephemeral: may be coalesced, never numbered. Sent by bridges, merged by gateways.

@@ -88,6 +88,7 @@ ports::JobRow FakeDatabase::view(const JobRecord& job) const {
 
 ports::InstanceRow FakeDatabase::view(const InstanceRecord& instance) const {
   ports::InstanceRow row = instance.row;
+  row.witness_prompt_id = instance.witness_prompt_id;
   if (const auto* lease = live_lease(row.id)) row.lease_owner = lease->owner;
   return row;
 }

@@ -177,24 +177,35 @@ base::Task<absl::Status> FakeExecutionStore::release(std::vector<ports::Lease> l
   });
 }
 
-base::Task<absl::StatusOr<ports::InstanceRow>> FakeExecutionStore::instance(ports::InstanceId id) {
-  return FakeStore::read<absl::StatusOr<ports::InstanceRow>>(
-      "instance", [id](Transaction& txn) -> absl::StatusOr<ports::InstanceRow> {
-        const InstanceRecord* found = txn.database().instance(id);
-        if (found == nullptr) return absl::NotFoundError("no such instance");
-        return txn.database().view(*found);
-      });
-}
-
-base::Task<absl::StatusOr<std::vector<ports::ExecutionRow>>> FakeExecutionStore::live(ports::InstanceId instance) {
-  return FakeStore::read<absl::StatusOr<std::vector<ports::ExecutionRow>>>("live", [instance](Transaction& txn) {
-    std::vector<ports::ExecutionRow> rows;
-    for (const auto& [id, execution] : txn.tables().executions) {
-      if (execution.row.instance_id == instance && !domain::is_final(execution.row.state))
-        rows.push_back(execution.row);
+base::Task<absl::StatusOr<std::vector<ports::InstanceRow>>> FakeExecutionStore::instances(
+    std::vector<ports::InstanceId> ids) {
+  using Result = absl::StatusOr<std::vector<ports::InstanceRow>>;
+  return FakeStore::read<Result>("instances", [ids = std::move(ids)](Transaction& txn) -> Result {
+    std::vector<ports::InstanceRow> rows;
+    for (const auto& [id, instance] : txn.tables().instances) {
+      if (std::find(ids.begin(), ids.end(), id) != ids.end()) rows.push_back(txn.database().view(instance));
     }
     return rows;
   });
+}
+
+base::Task<absl::StatusOr<std::vector<ports::ExecutionRow>>> FakeExecutionStore::news(
+    std::string owner, std::vector<ports::ExecutionId> known) {
+  using Result = absl::StatusOr<std::vector<ports::ExecutionRow>>;
+  return FakeStore::read<Result>("news",
+                                 [owner = std::move(owner), known = std::move(known)](Transaction& txn) -> Result {
+                                   std::vector<ports::ExecutionRow> rows;
+                                   for (const auto& [id, execution] : txn.tables().executions) {
+                                     const ports::ExecutionRow& row = execution.row;
+                                     const auto lease = txn.tables().leases.find(row.instance_id);
+                                     if (lease == txn.tables().leases.end() || lease->second.owner != owner) continue;
+                                     const bool is_known = std::find(known.begin(), known.end(), id) != known.end();
+                                     if (domain::is_final(row.state) || (is_known && !row.cancel_requested_at))
+                                       continue;
+                                     rows.push_back(row);
+                                   }
+                                   return rows;
+                                 });
 }
 
 base::Task<absl::StatusOr<ports::ExecutionRow>> FakeExecutionStore::read(ports::ExecutionId id) {
@@ -252,9 +263,17 @@ base::Task<absl::Status> FakeExecutionStore::record_heard(ports::ExecutionId id,
   });
 }
 
-base::Task<absl::StatusOr<bool>> FakeExecutionStore::set_instance_state(ports::InstanceState state) {
-  return write<absl::StatusOr<bool>>("set_instance_state", Draws{}, [state = std::move(state)](Transaction& txn) {
-    return write_instance_state(txn, state);
+base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> FakeExecutionStore::set_instance_states(
+    std::vector<ports::InstanceState> states) {
+  using Result = absl::StatusOr<std::vector<ports::InstanceId>>;
+  return write<Result>("set_instance_states", Draws{}, [states = std::move(states)](Transaction& txn) -> Result {
+    std::vector<ports::InstanceId> ours;
+    for (const ports::InstanceState& state : states) {
+      ASSIGN_OR_RETURN(const bool written, write_instance_state(txn, state));
+      if (written) ours.push_back(state.id);
+    }
+    std::sort(ours.begin(), ours.end());
+    return ours;
   });
 }
 
@@ -264,15 +283,6 @@ base::Task<absl::Status> FakeExecutionStore::set_witness(ports::InstanceId insta
                              [instance, epoch, prompt_id = std::move(prompt_id)](Transaction& txn) {
                                return write_witness(txn, instance, epoch, prompt_id);
                              });
-}
-
-base::Task<absl::StatusOr<std::optional<std::string>>> FakeExecutionStore::witness(ports::InstanceId instance) {
-  using Result = absl::StatusOr<std::optional<std::string>>;
-  return FakeStore::read<Result>("witness", [instance](Transaction& txn) -> Result {
-    const InstanceRecord* found = txn.database().instance(instance);
-    if (found == nullptr) return absl::NotFoundError("no such instance");
-    return found->witness_prompt_id;
-  });
 }
 
 }  // namespace renderyard::testing

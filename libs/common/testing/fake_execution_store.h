@@ -18,8 +18,9 @@ class FakeExecutionStore final : public ports::ExecutionStore, private FakeStore
                                                                    absl::Duration ttl) override;
   base::Task<absl::Status> release(std::vector<ports::Lease> leases) override;
 
-  base::Task<absl::StatusOr<ports::InstanceRow>> instance(ports::InstanceId id) override;
-  base::Task<absl::StatusOr<std::vector<ports::ExecutionRow>>> live(ports::InstanceId instance) override;
+  base::Task<absl::StatusOr<std::vector<ports::InstanceRow>>> instances(std::vector<ports::InstanceId> ids) override;
+  base::Task<absl::StatusOr<std::vector<ports::ExecutionRow>>> news(std::string owner,
+                                                                    std::vector<ports::ExecutionId> known) override;
   base::Task<absl::StatusOr<ports::ExecutionRow>> read(ports::ExecutionId id) override;
   base::Task<absl::StatusOr<ports::StartedExecution>> load(ports::ExecutionId id) override;
 
@@ -33,9 +34,9 @@ class FakeExecutionStore final : public ports::ExecutionStore, private FakeStore
   base::Task<absl::Status> record_progress(std::vector<ports::ProgressWrite> writes) override;
   base::Task<absl::Status> record_heard(ports::ExecutionId id, ports::Epoch epoch, ports::HeardWrite heard) override;
 
-  base::Task<absl::StatusOr<bool>> set_instance_state(ports::InstanceState state) override;
+  base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> set_instance_states(
+      std::vector<ports::InstanceState> states) override;
   base::Task<absl::Status> set_witness(ports::InstanceId instance, ports::Epoch epoch, std::string prompt_id) override;
-  base::Task<absl::StatusOr<std::optional<std::string>>> witness(ports::InstanceId instance) override;
 };
 
 }  // namespace renderyard::testing

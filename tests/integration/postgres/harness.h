@@ -143,7 +143,7 @@ inline ports::Lease make_instance(Client& client, const std::string& name, int s
   state.id = leases.at(0).instance_id;
   state.epoch = leases.at(0).epoch;
   state.status = ports::InstanceStatus::kConnected;
-  must(client.await(client.executions.set_instance_state(state)));
+  must(client.await(client.executions.set_instance_states({state})));
   return leases.at(0);
 }
 

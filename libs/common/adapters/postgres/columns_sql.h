@@ -13,7 +13,7 @@
 // Aliases i (comfyui_instances), s (comfyui_instance_statuses), l (its live lease, LEFT JOIN). ports::InstanceRow.
 #define RENDERYARD_INSTANCE_COLUMNS                                                                           \
   "i.id, i.name, i.api_url, i.ws_url, s.name, i.is_enabled, i.slots, i.reconnect_attempts, i.status_reason, " \
-  "i.last_connected_at, i.last_disconnected_at, i.removed_at, l.owner"
+  "i.last_connected_at, i.last_disconnected_at, i.removed_at, l.owner, i.witness_prompt_id"
 #define RENDERYARD_INSTANCE_JOINS                           \
   " JOIN comfyui_instance_statuses s ON s.id = i.status_id" \
   " LEFT JOIN instance_leases l ON l.instance_id = i.id AND l.expires_at > clock_timestamp()"

@@ -37,6 +37,14 @@ Leases take_over(Session& session, const Statement& statement, const Params& par
   return leases;
 }
 
+template <class IdType>
+std::vector<std::int64_t> values_of(const std::vector<IdType>& ids) {
+  std::vector<std::int64_t> values;
+  values.reserve(ids.size());
+  for (const IdType id : ids) values.push_back(id.value);
+  return values;
+}
+
 Params lease_arrays(Params params, const Leases& leases) {
   std::vector<std::int64_t> instances, epochs;
   for (const ports::Lease& lease : leases) {
@@ -148,20 +156,26 @@ base::Task<absl::Status> ExecutionStore::release(Leases leases) {
   return offload<absl::Status>(pool_, strand_, std::move(work));
 }
 
-base::Task<absl::StatusOr<ports::InstanceRow>> ExecutionStore::instance(ports::InstanceId id) {
-  auto work = [id](Session& session) -> absl::StatusOr<ports::InstanceRow> {
-    const pqxx::result result = session.run(sql::kInstance, Params().add(id));
-    if (result.empty()) return absl::NotFoundError("no such instance");
-    Reader reader(result.front());
-    return read_instance(reader);
+base::Task<absl::StatusOr<std::vector<ports::InstanceRow>>> ExecutionStore::instances(
+    std::vector<ports::InstanceId> ids) {
+  auto work = [ids = std::move(ids)](Session& session) -> absl::StatusOr<std::vector<ports::InstanceRow>> {
+    std::vector<ports::InstanceRow> rows;
+    const pqxx::result result = session.run(sql::kInstances, Params().array(values_of(ids)));
+    for (const auto& columns : result) {
+      Reader reader(columns);
+      rows.push_back(read_instance(reader));
+    }
+    return rows;
   };
-  return offload<absl::StatusOr<ports::InstanceRow>>(pool_, strand_, std::move(work));
+  return offload<absl::StatusOr<std::vector<ports::InstanceRow>>>(pool_, strand_, std::move(work));
 }
 
-base::Task<absl::StatusOr<std::vector<ports::ExecutionRow>>> ExecutionStore::live(ports::InstanceId instance) {
-  auto work = [instance](Session& session) -> absl::StatusOr<std::vector<ports::ExecutionRow>> {
+base::Task<absl::StatusOr<std::vector<ports::ExecutionRow>>> ExecutionStore::news(
+    std::string owner, std::vector<ports::ExecutionId> known) {
+  auto work = [owner = std::move(owner),
+               known = std::move(known)](Session& session) -> absl::StatusOr<std::vector<ports::ExecutionRow>> {
     std::vector<ports::ExecutionRow> rows;
-    const pqxx::result result = session.run(sql::kLive, Params().add(instance));
+    const pqxx::result result = session.run(sql::kNews, Params().add(owner).array(values_of(known)));
     for (const auto& columns : result) {
       Reader reader(columns);
       rows.push_back(read_execution(reader));
@@ -260,13 +274,26 @@ base::Task<absl::Status> ExecutionStore::record_heard(ports::ExecutionId id, por
   return offload<absl::Status>(pool_, strand_, std::move(work));
 }
 
-base::Task<absl::StatusOr<bool>> ExecutionStore::set_instance_state(ports::InstanceState state) {
-  auto work = [state = std::move(state)](Session& session) -> absl::StatusOr<bool> {
-    Params params = Params().add(state.id).add(state.epoch).add(domain::to_string(state.status));
-    params.add(state.reconnect_attempts).add(state.reason);
-    return !session.run(sql::kSetInstanceState, params).empty();
+base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> ExecutionStore::set_instance_states(
+    std::vector<ports::InstanceState> states) {
+  auto work = [states = std::move(states)](Session& session) -> absl::StatusOr<std::vector<ports::InstanceId>> {
+    std::vector<std::int64_t> ids, epochs, attempts;
+    std::vector<std::string> statuses, reasons;
+    for (const ports::InstanceState& state : states) {
+      ids.push_back(state.id.value);
+      epochs.push_back(state.epoch.value);
+      statuses.emplace_back(domain::to_string(state.status));
+      attempts.push_back(state.reconnect_attempts);
+      reasons.push_back(state.reason);
+    }
+    const Params params = Params().array(ids).array(epochs).array(statuses).array(attempts).array(reasons);
+    std::vector<ports::InstanceId> ours;
+    const pqxx::result result = session.run(sql::kSetInstanceStates, params);
+    for (const auto& columns : result) ours.push_back(ports::InstanceId{columns[0].as<std::int64_t>()});
+    std::sort(ours.begin(), ours.end());
+    return ours;
   };
-  return offload<absl::StatusOr<bool>>(pool_, strand_, std::move(work));
+  return offload<absl::StatusOr<std::vector<ports::InstanceId>>>(pool_, strand_, std::move(work));
 }
 
 base::Task<absl::Status> ExecutionStore::set_witness(ports::InstanceId instance, ports::Epoch epoch,
@@ -276,17 +303,6 @@ base::Task<absl::Status> ExecutionStore::set_witness(ports::InstanceId instance,
     return absl::OkStatus();
   };
   return offload<absl::Status>(pool_, strand_, std::move(work));
-}
-
-base::Task<absl::StatusOr<std::optional<std::string>>> ExecutionStore::witness(ports::InstanceId instance) {
-  using Result = absl::StatusOr<std::optional<std::string>>;
-  auto work = [instance](Session& session) -> Result {
-    const pqxx::result result = session.run(sql::kWitness, Params().add(instance));
-    if (result.empty()) return absl::NotFoundError("no such instance");
-    Reader reader(result.front());
-    return reader.maybe_text();
-  };
-  return offload<Result>(pool_, strand_, std::move(work));
 }
 
 }  // namespace renderyard::postgres

@@ -71,14 +71,15 @@ WITH held AS (
 UPDATE instance_leases l SET expires_at = clock_timestamp() FROM held
 WHERE l.instance_id = held.instance_id AND l.expires_at > clock_timestamp())"};
 
-// $1 instance. 0 or 1 row.
-inline constexpr Statement kInstance = {"instance",
-                                        "SELECT " RENDERYARD_INSTANCE_COLUMNS
-                                        " FROM comfyui_instances i" RENDERYARD_INSTANCE_JOINS " WHERE i.id = $1"};
+// $1 instances. By id.
+inline constexpr Statement kInstances = {"instances", "SELECT " RENDERYARD_INSTANCE_COLUMNS R"(
+FROM comfyui_instances i)" RENDERYARD_INSTANCE_JOINS " WHERE i.id = ANY ($1::bigint[]) ORDER BY i.id"};
 
-// $1 instance. By id.
-inline constexpr Statement kLive = {"live", "SELECT " RENDERYARD_EXECUTION_COLUMNS R"(
-FROM comfyui_executions e WHERE e.instance_id = $1 AND e.status IN )" RENDERYARD_LIVE_STATES " ORDER BY e.id"};
+// $1 owner, $2 known executions. By id.
+inline constexpr Statement kNews = {"news", "SELECT " RENDERYARD_EXECUTION_COLUMNS R"(
+FROM instance_leases l JOIN comfyui_executions e ON e.instance_id = l.instance_id
+WHERE l.owner = $1 AND e.status IN )" RENDERYARD_LIVE_STATES R"(
+  AND (e.cancel_requested_at IS NOT NULL OR e.id <> ALL ($2::bigint[])) ORDER BY e.id)"};
 
 // $1 execution. 0 or 1 row.
 inline constexpr Statement kRead = {
@@ -180,17 +181,21 @@ UPDATE comfyui_executions SET heard_end = COALESCE($3, heard_end), heard_outputs
                        ELSE jsonb_build_object('node_id', $8::text, 'node_class', $9::text) END
 WHERE id = $1 AND owner_epoch = $2 AND status IN ('submitting', 'queued', 'running', 'collecting'))"};
 
-// $1 instance, $2 epoch, $3 status, $4 attempts, $5 reason. The lease is held FOR KEY SHARE as in kStart.
-inline constexpr Statement kSetInstanceState = {"set_instance_state", R"(
+// $1 instances, $2 epochs, $3 statuses, $4 attempts, $5 reasons. The leases are held FOR KEY SHARE as in kStart. Rows:
+// instances whose lease is ours.
+inline constexpr Statement kSetInstanceStates = {"set_instance_states", R"(
 WITH lease AS (
-  SELECT 1 FROM instance_leases WHERE instance_id = $1 AND epoch = $2 FOR KEY SHARE)
-UPDATE comfyui_instances i SET status_id = new.id, reconnect_attempts = $4, status_reason = NULLIF($5, ''),
+  SELECT w.* FROM instance_leases l
+  JOIN unnest($1::bigint[], $2::bigint[], $3::text[], $4::integer[], $5::text[])
+    AS w (instance_id, epoch, status, attempts, reason) ON w.instance_id = l.instance_id AND w.epoch = l.epoch
+  ORDER BY l.instance_id FOR KEY SHARE OF l)
+UPDATE comfyui_instances i SET status_id = new.id, reconnect_attempts = w.attempts, status_reason = NULLIF(w.reason, ''),
   last_connected_at = CASE WHEN new.name = 'connected' AND old.name <> 'connected' THEN clock_timestamp()
                            ELSE i.last_connected_at END,
   last_disconnected_at = CASE WHEN old.name = 'connected' AND new.name <> 'connected' THEN clock_timestamp()
                               ELSE i.last_disconnected_at END
-FROM lease, comfyui_instance_statuses new, comfyui_instance_statuses old
-WHERE i.id = $1 AND new.name = $3 AND old.id = i.status_id
+FROM lease w, comfyui_instance_statuses new, comfyui_instance_statuses old
+WHERE i.id = w.instance_id AND new.name = w.status AND old.id = i.status_id
 RETURNING i.id)"};
 
 // $1 instance, $2 epoch, $3 prompt id.
@@ -198,8 +203,5 @@ inline constexpr Statement kSetWitness = {"set_witness", R"(
 WITH lease AS (
   SELECT 1 FROM instance_leases WHERE instance_id = $1 AND epoch = $2 FOR KEY SHARE)
 UPDATE comfyui_instances i SET witness_prompt_id = $3 FROM lease WHERE i.id = $1)"};
-
-// $1 instance. 0 or 1 row.
-inline constexpr Statement kWitness = {"witness", "SELECT witness_prompt_id FROM comfyui_instances WHERE id = $1"};
 
 }  // namespace renderyard::postgres::sql

@@ -73,6 +73,7 @@ ports::InstanceRow read_instance(Reader& reader) {
   row.last_disconnected_at = reader.maybe_time();
   row.removed_at = reader.maybe_time();
   row.lease_owner = reader.maybe_text();
+  row.witness_prompt_id = reader.maybe_text();
   return row;
 }
 

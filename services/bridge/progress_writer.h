@@ -1,0 +1,33 @@
+// Writes the progress of all executions to the database in batches: the first at once, then what came within the
+// interval. Only the latest of an execution is written; what cannot be written now stays for the next batch, so that
+// the database comes to say what is. Bounded by the number of live executions. Thread-safety: on the strand.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <map>
+
+#include "libs/common/base/event.h"
+#include "services/bridge/deps.h"
+
+namespace renderyard::bridge {
+
+class ProgressWriter {
+ public:
+  // Both outlive the writer.
+  ProgressWriter(Deps& deps, const Config& config) : deps_(deps), config_(config), changed_(deps.strand, deps.clock) {}
+
+  void write(ports::ProgressWrite progress);
+  // The execution is over: its row needs no progress any more.
+  void forget(base::ExecutionId execution) { waiting_.erase(execution); }
+  // Until cancelled.
+  base::Task<absl::Status> run();
+
+ private:
+  Deps& deps_;
+  const Config& config_;
+  std::map<base::ExecutionId, ports::ProgressWrite> waiting_;
+  base::Event changed_;
+};
+
+}  // namespace renderyard::bridge
