@@ -1,0 +1,168 @@
+# A thousand instances on one bridge: memory, connects, the price of following them, and the way back after kill -9.
+# Sourced by bench/bridge.
+# shellcheck shell=bash disable=SC2154
+#
+# kib_per_connection            growth of the bridge's resident memory from 10 connected, idle instances to all, per
+#                               instance; everything that an instance needs is in it, not the socket alone
+# connect_success_percent       WebSocket connects (with the probe that belongs to each) that succeeded, of all attempts:
+#                               the first ones, and the reconnects after all sockets were reset ten times. A failed
+#                               attempt raises reconnect_attempts, which a trigger of this private database counts
+# connect_p50_ms                of the successful ones, by the bridge's log: TCP, HTTP upgrade, probe
+# cpu_percent_of_core           of the bridge, while each instance runs a prompt and sends ten messages a second, and one
+#                               subscriber gets the progress; idle_cpu_percent_of_core: before, connected and idle
+# frame_to_subscriber_p99_ms    from the frame that says that a node runs (comfysim's ledger) to the first progress with
+#                               that node at a gRPC subscriber. With a bridge that has --progress-interval it is
+#                               measured at 0, else at the fixed 1 s, which is then most of it; throttle_ms says which
+# path_to_subscriber_p99_ms     the same without the throttle's hold: from the later of the frame and the end of the
+#                               interval since that execution's last update
+# recover_1000_s                from kill -9 of the bridge to the last of: an execution's first progress under its new
+#                               epoch, an instance connected again
+# recover_fresh_s               ... to the last execution whose progress has moved since, so its server was heard
+
+rss_when_quiet() { sleep "$1" && rss_kib "${pid_of[bridge]}"; }
+connects_logged() { grep -c '"comfyui_websocket_connected"' "$run_dir/log/bridge.log" || true; }
+enough_connects() { (($(connects_logged) >= wanted_connects)); }
+
+# cpu_over SECONDS: percent of a core that the bridge and comfysim used, "bridge comfysim".
+cpu_over() {
+  local bridge=${pid_of[bridge]} sim=${pid_of[comfysim-fleet]} a b begin
+  a=$(cpu_ticks "$bridge") b=$(cpu_ticks "$sim") begin=$(now_us)
+  sleep "$1"
+  local us=$(($(now_us) - begin))
+  printf '%s %s' "$(calculate %.1f "100000000 * ($(cpu_ticks "$bridge") - $a) / $hz / $us")" \
+    "$(calculate %.1f "100000000 * ($(cpu_ticks "$sim") - $b) / $hz / $us")"
+}
+
+# Progress in $1 joined with the ledgers: "delay path_delay" in µs of each node's first frame. $2: throttle in µs.
+frame_delays() {
+  ledgers | jq -r 'select(.event == "node" and .execution_id) | "\(.execution_id) \(.node_id) \(.t_us)"' >"$run_dir/frames"
+  jq -r '"\(.execution) \(.node) \(.t_us) \(.at_us)"' "$1" | awk -v throttle="$2" '
+    NR == FNR { frame[$1 " " $2] = $3; next }
+    {
+      held = ($1 in last) ? last[$1] + throttle : 0
+      last[$1] = $4
+      key = $1 " " $2
+      if (!(key in frame) || key in seen) next
+      seen[key] = 1
+      if (!($1 in begun)) { begun[$1] = 1; next }   # what the subscription began with is as old as it is
+      from = frame[key] > held ? frame[key] : held
+      print $3 - frame[key], $3 - from
+    }' "$run_dir/frames" -
+}
+
+measure_fleet() {
+  local few=10 rounds=10 window=20 few_kib many_kib idle cpu sim throttle_ms=1000 throttle=()
+  begin_part "$fleet_size instances on one bridge"
+  if "$bin/renderyard-bridge" --help | grep -q -- --progress-interval; then throttle=(--progress-interval 0) throttle_ms=0; fi
+  use_database fleet
+  sql "CREATE TABLE bench_failed_connects (at timestamptz DEFAULT clock_timestamp(), instance_id bigint, attempts integer)"
+  sql "CREATE FUNCTION bench_note() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
+         INSERT INTO bench_failed_connects (instance_id, attempts)
+         VALUES (NEW.id, NEW.reconnect_attempts - OLD.reconnect_attempts); RETURN NEW; END \$\$"
+  sql "CREATE TRIGGER bench_note AFTER UPDATE ON comfyui_instances FOR EACH ROW
+       WHEN (NEW.reconnect_attempts > OLD.reconnect_attempts) EXECUTE FUNCTION bench_note()"
+  start_fleet fleet "$fleet_size" --step-ms 0
+  start_bridge
+  bench_client instances --bridge "$bridge_grpc" --ports-file "$ports_file" --at-most "$few"
+  await bridge "$few connections" 60 at_least connected "$few"
+  few_kib=$(rss_when_quiet 5)
+  bench_client instances --bridge "$bridge_grpc" --ports-file "$ports_file" --skip "$few"
+  await bridge "all connections" 180 at_least connected "$fleet_size"
+  many_kib=$(rss_when_quiet 8)
+  idle=$(cpu_over 10)
+
+  say "$((rounds * fleet_size)) reconnects"
+  local round wanted_connects=$fleet_size
+  for ((round = 1; round <= rounds; ++round)); do
+    wanted_connects=$(($(connects_logged) + fleet_size))
+    bench_client faults --ports-file "$ports_file" --body '{"fault":"drop"}'
+    await bridge "reconnects" 120 enough_connects
+  done
+  await bridge "all connections" 60 at_least connected "$fleet_size"
+  local connects failed connect
+  connects=$(connects_logged)
+  failed=$(sql 'SELECT coalesce(sum(attempts), 0) FROM bench_failed_connects')
+  connect=$(grep '"comfyui_websocket_connected"' "$run_dir/log/bridge.log" | jq -r .elapsed_ms | quantile 0.5)
+
+  say "$fleet_size running prompts"
+  stop_bridge fleet-connects
+  start_bridge "${throttle[@]}"
+  await bridge "all connections" 180 at_least connected "$fleet_size"
+  bench_client load --bridge "$bridge_grpc" --database-url "$database_url" --kind chatty --nodes 90 --count "$fleet_size" \
+    --leave --seconds 120 >/dev/null
+  await bridge "running executions" 120 at_least running_executions "$fleet_size"
+  sleep 3
+  bench_client watch --bridge "$bridge_grpc" --seconds "$((window + 3))" >"$run_dir/progress" &
+  local watcher=$! frames_before frames
+  sleep 1
+  frames_before=$(ledgers | grep -c '"event":"node"' || true)
+  read -r cpu sim <<<"$(cpu_over "$window")"
+  frames=$(($(ledgers | grep -c '"event":"node"' || true) - frames_before))
+  wait "$watcher"
+  frame_delays "$run_dir/progress" "$((throttle_ms * 1000))" >"$run_dir/delays"
+  local plain path
+  plain=$(cut -d' ' -f1 "$run_dir/delays" | quantile 0.99) path=$(cut -d' ' -f2 "$run_dir/delays" | quantile 0.99)
+
+  say "kill -9 with $fleet_size live executions"
+  local live_before killed
+  live_before=$(running_executions)
+  bench_client watch --bridge "$bridge_grpc" --seconds 45 >"$run_dir/progress.recover" &
+  watcher=$!
+  sleep 2
+  killed=$(now_us)
+  builtin kill -KILL "${pid_of[bridge]}"
+  wait "${pid_of[bridge]}" 2>/dev/null || true
+  unset "pid_of[bridge]"
+  start_bridge "${throttle[@]}"
+  wait "$watcher"
+  local lost connected_us back fresh
+  lost=$(sql "SELECT count(*) FROM comfyui_executions WHERE status NOT IN ('running', 'collecting', 'completed')")
+  connected_us=$(sql "SELECT round(1000000 * extract(epoch FROM max(last_connected_at))) FROM comfyui_instances")
+  # "followed since" per execution: its first progress after the kill with a higher epoch, and the first that differs.
+  jq -r '"\(.execution) \(.epoch) \(.percent)/\(.node) \(.t_us)"' "$run_dir/progress.recover" | awk '
+    !($1 in epoch) || $2 < epoch[$1] { epoch[$1] = $2 }
+    { line[NR] = $0 }
+    END {
+      for (i = 1; i <= NR; ++i) {
+        split(line[i], f, " ")
+        if (f[2] <= epoch[f[1]]) continue
+        if (!(f[1] in first)) { first[f[1]] = f[4]; was[f[1]] = f[3] }
+        else if (!(f[1] in moved) && f[3] != was[f[1]]) moved[f[1]] = f[4]
+      }
+      for (e in first) { ++n; if (first[e] > last) last = first[e] }
+      for (e in moved) { ++m; if (moved[e] > fresh) fresh = moved[e] }
+      printf "%d %.0f %d %.0f\n", n, last, m, fresh
+    }' >"$run_dir/recovered"
+  local adopted followed_us moved moved_us
+  read -r adopted followed_us moved moved_us <"$run_dir/recovered"
+  back=null fresh=null
+  if ((adopted >= live_before)); then
+    back=$(calculate %.2f "(($followed_us > $connected_us ? $followed_us : $connected_us) - $killed) / 1000000")
+  fi
+  if ((moved >= live_before)); then fresh=$(calculate %.2f "($moved_us - $killed) / 1000000"); fi
+  stop_bridge fleet
+  stop comfysim-fleet || true
+
+  result instances "$fleet_size"
+  result cpu_percent_of_core "$cpu"
+  result idle_cpu_percent_of_core "${idle% *}"
+  result kib_per_connection "$(calculate %.1f "($many_kib - $few_kib) / ($fleet_size - $few)")"
+  result throttle_ms "$throttle_ms"
+  result frame_to_subscriber_p99_ms "$(calculate %.1f "$plain / 1000")"
+  result path_to_subscriber_p99_ms "$(calculate %.1f "$path / 1000")"
+  result connects "$connects"
+  result connect_success_percent "$(percent_of "$connects" "$((connects + failed))")"
+  result connect_p50_ms "$connect"
+  result recover_1000_s "$back"
+  result recover_fresh_s "$fresh"
+  row "  CPU of the bridge, each instance running (at most 35)" "$cpu" "% of a core (comfysim $sim)"
+  row "    frames that begin a node, per instance (0.5 is ten messages)" "$(calculate %.2f "$frames / $window / $fleet_size")" /s
+  row "    connected and idle" "${idle% *}" "% of a core"
+  row "  memory per connected instance (at most 40 for the socket)" "${value_of[kib_per_connection]}" KiB
+  row "  node's frame to subscriber, p99 (at most 20, throttle $throttle_ms ms)" "${value_of[frame_to_subscriber_p99_ms]}" ms
+  row "    without the throttle's hold, p99 of $(wc -l <"$run_dir/delays")" "${value_of[path_to_subscriber_p99_ms]}" ms
+  row "  connects that succeeded, of $((connects + failed)) (at least 99.9)" "${value_of[connect_success_percent]}" %
+  row "    p50, with probe" "$connect" ms
+  row "  kill -9 until all $live_before are followed and connected (at most 5)" "$back" s
+  row "    until each was heard again ($adopted adopted, $moved heard, $lost lost)" "$fresh" s
+}
