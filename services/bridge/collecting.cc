@@ -1,10 +1,13 @@
 #include "services/bridge/collecting.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <utility>
 #include <vector>
 
+#include "libs/common/base/event.h"
+#include "libs/common/base/group.h"
 #include "libs/common/base/json.h"
 #include "libs/common/base/status_macros.h"
 #include "libs/common/domain/backoff.h"
@@ -20,34 +23,95 @@ using domain::ExecutionState;
 
 class Collector {
  public:
-  explicit Collector(ExecutionContext context)
+  Collector(ExecutionContext context, std::optional<ports::Advance> succeeded)
       : context_(std::move(context)),
         execution_(*context_.execution),
         deps_(context_.deps),
-        give_up_at_(deps_.clock.now() + context_.config.fetch_budget) {}
+        succeeded_(std::move(succeeded)),
+        copied_(deps_.strand, deps_.clock),
+        give_up_at_(deps_.clock.now() + context_.config.fetch_budget) {
+    if (succeeded_) {
+      execution_.row.heard_outputs = succeeded_->heard_outputs;
+      execution_.row.prompt_ended_at = succeeded_->prompt_ended_at;
+    }
+    list_outputs();
+  }
 
   base::Task<absl::Status> run() {
-    const std::string outputs_json = execution_.row.heard_outputs.value_or("{}");
-    const std::set<std::string> socket_nodes = domain::socket_picture_nodes(execution_.workflow);
-    std::vector<ports::OutputRow> rows;
-    for (const domain::KeptPicture& picture : domain::pictures_in(outputs_json, socket_nodes)) {
-      rows.push_back(row_of({picture.node_id, "images", picture.filename, {}, {}}, {picture.sha256, picture.size_bytes},
-                            "image/png"));
-      rows.back().n = static_cast<int>(rows.size()) - 1;
-    }
-    for (domain::OutputFile& file : domain::output_files(outputs_json)) {
-      if (file.type == "input") continue;                 // named by the node, not made by it
-      if (socket_nodes.contains(file.node_id)) continue;  // stored when it was heard
-      auto row = co_await copy(file);
-      if (absl::IsCancelled(row.status())) co_return row.status();
-      if (!row.ok()) co_return co_await failed(file, row.status());
-      row->n = static_cast<int>(rows.size());
-      rows.push_back(*std::move(row));
-    }
-    co_return co_await complete(std::move(rows), outputs_json);
+    base::Group beside(deps_.strand);
+    if (succeeded_) beside.spawn_isolated(say_collecting());
+    const absl::Status copied = co_await copy_all();
+    copied_.notify();
+    CO_RETURN_IF_ERROR(co_await beside.join());
+    CO_RETURN_IF_ERROR(said_);
+    if (absl::IsCancelled(copied)) co_return copied;
+    if (not_ours_ || domain::is_final(execution_.row.state)) co_return absl::OkStatus();
+    if (!copied.ok()) co_return co_await failed(copied);
+    co_return co_await complete();
   }
 
  private:
+  void list_outputs() {
+    const std::string outputs_json = execution_.row.heard_outputs.value_or("{}");
+    const std::set<std::string> socket_nodes = domain::socket_picture_nodes(execution_.workflow);
+    for (const domain::KeptPicture& picture : domain::pictures_in(outputs_json, socket_nodes)) {
+      add(row_of({picture.node_id, "images", picture.filename, {}, {}}, {picture.sha256, picture.size_bytes},
+                 "image/png"));
+    }
+    has_pictures_ = !rows_.empty();
+    for (domain::OutputFile& file : domain::output_files(outputs_json)) {
+      if (file.type == "input") continue;                 // named by the node, not made by it
+      if (socket_nodes.contains(file.node_id)) continue;  // stored when it was heard
+      files_.push_back(std::move(file));
+    }
+  }
+
+  // May the slot's next prompt write over one of our files?
+  bool in_danger() const {
+    const std::string id = to_string(execution_.row.id);
+    return std::any_of(files_.begin(), files_.end(),
+                       [&](const domain::OutputFile& file) { return domain::overwritable(file, id); });
+  }
+
+  // Copying that is not over within a moment is shown, and the slot freed meanwhile; but not while a file is there that
+  // the slot's next prompt may write over. Pictures of the socket are known to this process alone until it is written.
+  base::Task<absl::Status> say_collecting() {
+    const absl::Duration quietly = has_pictures_ ? absl::ZeroDuration() : context_.config.collect_quietly;
+    const absl::Time deadline = deps_.clock.now() + quietly;
+    const absl::Status rested = co_await copied_.wait_until(deadline);
+    if (!absl::IsDeadlineExceeded(rested)) co_return rested;
+    if (!has_pictures_ && in_danger()) {
+      ports::HeardWrite heard;
+      heard.end = succeeded_->heard_end;
+      heard.outputs = succeeded_->heard_outputs;
+      heard.whole = true;
+      heard.prompt_ended_at = succeeded_->prompt_ended_at;
+      // Only so that a history wiped meanwhile costs nothing if we die; the copying is what counts.
+      co_return co_await deps_.executions.record_heard(execution_.row.id, context_.lease.epoch, std::move(heard));
+    }
+    auto moved = co_await persist(context_, *std::move(succeeded_));
+    said_ = moved.status();
+    not_ours_ = moved.ok() && !*moved;
+    co_return absl::OkStatus();
+  }
+
+  base::Task<absl::Status> copy_all() {
+    for (domain::OutputFile& file : files_) {
+      auto row = co_await copy(file);
+      if (!row.ok()) {
+        failed_file_ = std::move(file);
+        co_return row.status();
+      }
+      add(*std::move(row));
+    }
+    co_return absl::OkStatus();
+  }
+
+  void add(ports::OutputRow row) {
+    row.n = static_cast<int>(rows_.size());
+    rows_.push_back(std::move(row));
+  }
+
   // One file into the store, tried again while that can help.
   base::Task<absl::StatusOr<ports::OutputRow>> copy(domain::OutputFile file) {
     int truncated = 0;
@@ -75,6 +139,7 @@ class Collector {
         }
       }
       if (absl::IsCancelled(status) || overwritten_) co_return status;
+      if (not_ours_ || !said_.ok()) co_return absl::CancelledError("not ours any more");
       if (absl::IsNotFound(status) && !store_away) co_return status;
       if (absl::IsDataLoss(status) && ++truncated >= 3) co_return status;
       // The store full or away is waited for without end: the render is done and must not be thrown away.
@@ -94,6 +159,7 @@ class Collector {
       overwritten_ = true;
       co_return absl::FailedPreconditionError("it was written again after the prompt had ended");
     }
+    if (!domain::overwritable(file, to_string(execution_.row.id))) co_return absl::OkStatus();
     const absl::Time deadline = deps_.clock.now() + context_.config.request_deadline;
     auto now = co_await context_.comfy.version(std::move(file), deadline);
     if (absl::IsNotFound(now.status())) co_return absl::OkStatus();  // deleted since, which changes nothing
@@ -125,25 +191,31 @@ class Collector {
     return row;
   }
 
-  base::Task<absl::Status> failed(const domain::OutputFile& file, const absl::Status& why) {
+  base::Task<absl::Status> failed(absl::Status why) {
     ports::Advance step =
         failed_with(overwritten_ ? domain::code::kOutputOverwritten : domain::code::kOutputMissing,
-                    "output file \"" + file.filename + "\" of node " + file.node_id +
+                    "output file \"" + failed_file_.filename + "\" of node " + failed_file_.node_id +
                         (overwritten_ ? " was overwritten: " : " could not be had from the instance: ") +
                         std::string(base::to_std(why.message())),
-                    file.node_id);
+                    failed_file_.node_id);
+    step.started = true;
     auto moved = co_await persist(context_, std::move(step));
     co_return moved.status();
   }
 
-  base::Task<absl::Status> complete(std::vector<ports::OutputRow> rows, const std::string& outputs_json) {
-    const std::string result =
-        R"({"outputs":)" + outputs_json + R"(,"outputs_from":")" + execution_.outputs_from + "\"}";
+  base::Task<absl::Status> complete() {
+    const std::string result = R"({"outputs":)" + execution_.row.heard_outputs.value_or("{}") + R"(,"outputs_from":")" +
+                               execution_.outputs_from + "\"}";
+    // As in persist(): from this write on nobody shall hear progress of it.
+    context_.outlets.forget(execution_.row.id);
     for (int attempt = 1;; ++attempt) {
-      auto done = co_await deps_.executions.complete(execution_.row.id, context_.lease.epoch, rows, result);
+      auto done = co_await deps_.executions.complete(execution_.row.id, context_.lease.epoch, rows_, result);
+      if (done.ok() && *done) break;
       if (done.ok()) {
-        if (*done) execution_.row.state = ExecutionState::kCompleted;
-        break;
+        deps_.journal.warning("fence_lost", {{base::key::kExecution, execution_.row.id},
+                                             {base::key::kEpoch, context_.lease.epoch},
+                                             {base::key::kState, domain::to_string(ExecutionState::kCompleted)}});
+        co_return absl::OkStatus();
       }
       if (absl::IsCancelled(done.status())) co_return done.status();
       if (absl::IsInvalidArgument(done.status())) {
@@ -156,9 +228,10 @@ class Collector {
       const absl::Duration pause = domain::retry_pause(attempt, deps_.random);
       CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
     }
-    deps_.journal.info(
-        "execution_completed",
-        {{base::key::kExecution, execution_.row.id}, {base::key::kJob, execution_.row.job_id}, {"files", rows.size()}});
+    execution_.row.state = ExecutionState::kCompleted;
+    deps_.journal.info("execution_completed", {{base::key::kExecution, execution_.row.id},
+                                               {base::key::kJob, execution_.row.job_id},
+                                               {"files", rows_.size()}});
     deps_.hints.send(ports::Topic::kExecutions);
     co_return absl::OkStatus();
   }
@@ -166,6 +239,14 @@ class Collector {
   ExecutionContext context_;
   Execution& execution_;
   Deps& deps_;
+  std::optional<ports::Advance> succeeded_;
+  base::Event copied_;
+  absl::Status said_;                      // of writing `collecting`
+  bool not_ours_ = false;                  // its fence did not hold
+  std::vector<ports::OutputRow> rows_;     // stored
+  bool has_pictures_ = false;              // of the socket
+  std::vector<domain::OutputFile> files_;  // to be copied
+  domain::OutputFile failed_file_;         // that the copying ended at
   absl::Time give_up_at_;
   absl::Status store_error_;
   bool overwritten_ = false;
@@ -173,8 +254,8 @@ class Collector {
 
 }  // namespace
 
-base::Task<absl::Status> collect(ExecutionContext context) {
-  Collector collector(std::move(context));
+base::Task<absl::Status> collect(ExecutionContext context, std::optional<ports::Advance> succeeded) {
+  Collector collector(std::move(context), std::move(succeeded));
   co_return co_await collector.run();
 }
 

@@ -62,6 +62,8 @@ struct Config {
 
   absl::Duration progress_every = absl::Seconds(1);               // of one execution, to subscribers
   absl::Duration progress_write_every = absl::Milliseconds(500);  // of all executions, to the database
+  absl::Duration start_patience = absl::Milliseconds(5);          // after the answer to a POST, for the prompt's start
+  absl::Duration collect_quietly = absl::Milliseconds(100);       // copying that is over by then is no state of its own
   absl::Duration fetch_deadline = absl::Minutes(30);
   absl::Duration fetch_budget = absl::Minutes(30);  // for getting one execution's files out of its instance
   absl::Duration drain = absl::Seconds(10);         // for POSTs in flight at a regular stop

@@ -48,8 +48,11 @@ class Follower {
     }
   }
 
+  // The step to collecting, once run() has ended: the prompt succeeded.
+  std::optional<ports::Advance> succeeded() { return std::move(succeeded_); }
+
  private:
-  // The socket said that it is over: what does history say? True when the end is written.
+  // The socket said that it is over: what does history say? True when the end is written, or to be collected.
   base::Task<absl::StatusOr<bool>> hear_end() {
     const bool over = execution_.heard().over();
     if (!over && !execution_.heard().end()) co_return false;
@@ -309,12 +312,13 @@ class Follower {
         if (const auto node = execution_.pictures.incomplete()) co_return co_await pictures_missing(*node);
         CO_RETURN_IF_ERROR(co_await keeper_.keep_all());
         step.to = ExecutionState::kCollecting;
-        step.heard_end = "success";
+        step.heard_end = std::string(domain::to_string(HistoryEnd::kSuccess));
         step.heard_outputs = keeper_.outputs_with(entry.outputs_json);
         step.prompt_ended_at = entry.ended_at;
         step.heard_whole = outputs_from == kFromEvents;
         execution_.outputs_from = std::move(outputs_from);
-        break;
+        succeeded_ = std::move(step);
+        co_return true;
       case HistoryEnd::kError: {
         step.to = ExecutionState::kFailed;
         step.error = error_of(entry.error.value_or(domain::ExecutionError{}));
@@ -353,15 +357,17 @@ class Follower {
   bool cancel_asked_ = false;
   bool deaf_checked_ = false;
   bool kept_ = false;
+  std::optional<ports::Advance> succeeded_;
   int history_misses_ = 0;
   int absences_ = 0;
 };
 
 }  // namespace
 
-base::Task<absl::Status> follow(ExecutionContext context) {
+base::Task<absl::StatusOr<std::optional<ports::Advance>>> follow(ExecutionContext context) {
   Follower follower(std::move(context));
-  co_return co_await follower.run();
+  CO_RETURN_IF_ERROR(co_await follower.run());
+  co_return follower.succeeded();
 }
 
 }  // namespace renderyard::bridge

@@ -2,14 +2,16 @@
 // the prompt on a person's wish, and decides how it ended. The socket is a hint, history is the truth.
 #pragma once
 
-#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <optional>
 
 #include "services/bridge/execution_context.h"
 
 namespace renderyard::bridge {
 
-// row queued or running. Returns when the row is collecting, final, or not ours any more (look at row.state).
-// CANCELLED when the worker ends.
-base::Task<absl::Status> follow(ExecutionContext context);
+// row queued or running. The prompt succeeded: the step to collecting, not written yet; its outputs are now to be
+// collected. nullopt: the row is final or not ours any more (look at row.state). CANCELLED when the worker ends.
+base::Task<absl::StatusOr<std::optional<ports::Advance>>> follow(ExecutionContext context);
 
 }  // namespace renderyard::bridge

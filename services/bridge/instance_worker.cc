@@ -153,9 +153,12 @@ base::Task<absl::Status> InstanceWorker::steps(ExecutionContext context) {
     }
   }
   if (next == Next::kStop) co_return absl::OkStatus();
-  if (execution.row.state != ExecutionState::kCollecting) CO_RETURN_IF_ERROR(co_await follow(context));
-  if (execution.row.state != ExecutionState::kCollecting) co_return absl::OkStatus();
-  co_return co_await collect(context);
+  std::optional<ports::Advance> succeeded;
+  if (execution.row.state != ExecutionState::kCollecting) {
+    ASSIGN_OR_CO_RETURN(succeeded, co_await follow(context));
+    if (!succeeded) co_return absl::OkStatus();
+  }
+  co_return co_await collect(std::move(context), std::move(succeeded));
 }
 
 // Workflow of an adopted execution, for its progress and node names.

@@ -88,6 +88,12 @@ base::Task<absl::StatusOr<Next>> accepted(ExecutionContext& context, std::string
     execution.row.comfyui_prompt_id = prompt_id;
     context.router.add(prompt_id, context.execution);
   }
+  // An instance that was free starts it at once: then one state is written and not two.
+  const absl::Time patience = context.deps.clock.now() + context.config.start_patience;
+  while (!execution.started() && context.deps.clock.now() < patience) {
+    const absl::Status rested = co_await execution.changed().wait_until(patience);
+    if (absl::IsCancelled(rested)) co_return rested;
+  }
   ports::Advance step;
   step.to = execution.started() ? ExecutionState::kRunning : ExecutionState::kQueued;
   step.started = execution.started();

@@ -208,13 +208,33 @@ TEST_P(StoreSuite, AnEndedExecutionDoesNotFreeTheSlotOfItsSuccessor) {
   EXPECT_THAT(free_slots(), IsEmpty());
 }
 
+TEST_P(StoreSuite, CompletedAtOnceFreesTheSlot) {
+  const ports::InstanceId instance = add_instance("gpu-1");
+  const ports::Lease lease = connect(instance);
+  for (const ExecutionState from : {ExecutionState::kQueued, ExecutionState::kRunning}) {
+    const ports::ExecutionId e = claim(submit(), instance);
+    ASSERT_TRUE(start(e, lease));
+    advance(e, lease, from);
+    EXPECT_THAT(free_slots(), IsEmpty());
+    ASSERT_TRUE(complete(e, lease));
+    EXPECT_EQ(free_slots().size(), 1u);
+    EXPECT_EQ(execution(e).state, ExecutionState::kCompleted);
+    EXPECT_EQ(execution(e).heard_end, "success");
+    EXPECT_TRUE(execution(e).accepted_at && execution(e).started_at && execution(e).ended_at);
+    const ports::ExecutionId successor = claim(submit(), instance);
+    ASSERT_TRUE(complete(e, lease)) << "a repeat";
+    EXPECT_THAT(free_slots(), IsEmpty()) << "the slot is its successor's";
+    ASSERT_TRUE(must(dispatch().withdraw(successor, "test")));
+  }
+}
+
 TEST_P(StoreSuite, CompleteStoresOutputsOnce) {
   const ports::InstanceId instance = add_instance("gpu-1");
   const ports::Lease lease = connect(instance);
   const ports::JobId id = submit();
   const ports::ExecutionId e = claim(id, instance);
   ASSERT_TRUE(start(e, lease));
-  EXPECT_FALSE(must(executions().complete(e, lease.epoch, {}, "{}"))) << "not collecting";
+  EXPECT_FALSE(must(executions().complete(e, lease.epoch, {}, "{}"))) << "submitting";
   advance(e, lease, ExecutionState::kCollecting);
   EXPECT_THAT(must(jobs().outputs(id)), IsEmpty());
   EXPECT_FALSE(must(executions().complete(e, ports::Epoch{lease.epoch.value + 1}, {}, "{}"))) << "not ours";

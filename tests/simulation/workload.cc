@@ -38,7 +38,9 @@ PlannedJob plan_job(base::Random& random, int n) {
   const int outputs = 1 + static_cast<int>(random.below(2));
   for (int i = 0; i < outputs; ++i) {
     const std::string id = std::to_string(10 + i);
-    workflow += "," + node(id, "SaveImage", R"("images":["2",0],"filename_prefix":"pic")");
+    const bool anywhere = random.chance(0.3);
+    workflow += "," + (anywhere ? node(id, "SaveAnywhere", R"("images":["2",0],"path":"stills/pic")")
+                                : node(id, "SaveImage", R"("images":["2",0],"filename_prefix":"pic")"));
     job.out_nodes.push_back(id);
   }
   if (random.chance(0.2)) {

@@ -154,6 +154,20 @@ TEST(HeardPromptTest, WhatAnEarlierProcessStoredIsTakenUp) {
   EXPECT_FALSE(history_end_from(""));
 }
 
+TEST(OutputFilesTest, OnlyTheExecutionsOwnFolderIsSafeFromOtherPrompts) {
+  const auto file = [](std::string subfolder, std::string type = "output") {
+    return OutputFile{"9", "images", "x_00001_.png", std::move(subfolder), std::move(type)};
+  };
+  for (const char* own : {"renderyard/7", "renderyard/7/a/b", "renderyard\\7", "renderyard\\7\\a"}) {
+    EXPECT_FALSE(overwritable(file(own), "7")) << own;
+  }
+  for (const char* other :
+       {"", "a", "renderyard", "renderyard/", "renderyard/70", "renderyard/8/7", "a/renderyard/7"}) {
+    EXPECT_TRUE(overwritable(file(other), "7")) << other;
+  }
+  EXPECT_FALSE(overwritable(file("", "temp"), "7"));
+}
+
 TEST(OutputFilesTest, AFileWrittenAfterItsPromptsEndIsAnotherPrompts) {
   const absl::Time end = absl::FromUnixMillis(1795221880299);
   EXPECT_FALSE(written_after_end(end - absl::Hours(5), end)) << "a cached output";

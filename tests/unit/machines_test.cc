@@ -54,6 +54,7 @@ TEST(ExecutionMachineTest, HasExactlyTheseEdges) {
                                        "queued > cancelled by bridge",        "queued > lost by bridge",
                                        "running > collecting by bridge",      "running > failed by bridge",
                                        "running > cancelled by bridge",       "running > lost by bridge",
+                                       "queued > completed by bridge",        "running > completed by bridge",
                                        "collecting > completed by bridge",    "collecting > failed by bridge",
                                    });
 }

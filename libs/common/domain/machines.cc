@@ -28,6 +28,9 @@ constexpr Edge<E> kExecutionEdges[] = {
     {E::kSubmitting, E::kLost, Owner::kBridge},
     {E::kQueued, E::kRunning, Owner::kBridge},
     {E::kQueued, E::kCollecting, Owner::kBridge},
+    // Outputs that are copied within a moment: collecting is passed in the same transaction.
+    {E::kQueued, E::kCompleted, Owner::kBridge},
+    {E::kRunning, E::kCompleted, Owner::kBridge},
     {E::kQueued, E::kFailed, Owner::kBridge},
     {E::kQueued, E::kCancelled, Owner::kBridge},
     {E::kQueued, E::kLost, Owner::kBridge},

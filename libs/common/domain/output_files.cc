@@ -13,6 +13,22 @@ std::vector<OutputFile> output_files(std::string_view outputs_json) {
   return files;
 }
 
+bool overwritable(const OutputFile& file, std::string_view execution_id) {
+  if (file.type == "temp") return false;
+  constexpr std::string_view kRoot = "renderyard";
+  std::string_view folder = file.subfolder;
+  const auto skip = [&folder](std::string_view name) {
+    if (!folder.starts_with(name)) return false;
+    folder.remove_prefix(name.size());
+    return true;
+  };
+  // Servers on Windows write their own separator.
+  const auto skip_separator = [&] { return skip("/") || skip("\\"); };
+  const bool in_own_folder =
+      skip(kRoot) && skip_separator() && skip(execution_id) && (folder.empty() || skip_separator());
+  return !in_own_folder;
+}
+
 bool written_after_end(std::optional<absl::Time> modified_at, std::optional<absl::Time> prompt_ended_at) {
   return modified_at && prompt_ended_at && *modified_at > *prompt_ended_at + kFileClockSlack;
 }

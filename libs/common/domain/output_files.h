@@ -15,6 +15,10 @@ namespace renderyard::domain {
 // that are no files (texts, numbers) are passed over; text that is no object gives none.
 std::vector<OutputFile> output_files(std::string_view outputs_json);
 
+// May another prompt write over it while the server has it? Not in the folder that this execution's prompt alone writes
+// to (unique_prefix of prompt_body()), nor a temporary file: their names have a random part.
+bool overwritable(const OutputFile& file, std::string_view execution_id);
+
 // How much later than its prompt's end a file may be stamped: whole seconds, and file systems with a clock of their
 // own.
 inline constexpr absl::Duration kFileClockSlack = absl::Seconds(2);

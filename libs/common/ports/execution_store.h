@@ -113,7 +113,8 @@ class ExecutionStore {
                                                                             Epoch epoch, std::string client_id) = 0;
   // Compare-and-set. Leaving {submitting, queued, running} frees the slot in the same transaction.
   virtual base::Task<absl::StatusOr<std::optional<Advanced>>> advance(Advance step) = 0;
-  // collecting -> completed with its outputs and result (JSON text), one fenced transaction; blobs are referenced.
+  // collecting -> completed with its outputs and result (JSON text), one fenced transaction; blobs are referenced. Also
+  // from queued and running, when collecting took but a moment: the slot is freed then. False: the fence did not hold.
   // Repeating it for the same execution is harmless. INVALID_ARGUMENT: PostgreSQL refuses the result
   // (result_unstorable).
   virtual base::Task<absl::StatusOr<bool>> complete(ExecutionId id, Epoch epoch, std::vector<OutputRow> outputs,

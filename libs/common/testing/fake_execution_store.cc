@@ -68,6 +68,7 @@ void stamp(ports::ExecutionRow& row, ExecutionState to, bool started, absl::Time
 }
 
 absl::StatusOr<std::optional<ports::Advanced>> advance_execution(Transaction& txn, const ports::Advance& step) {
+  if (step.to == ExecutionState::kCompleted) return txn.database().defect("advance: completed is complete()'s");
   for (const ExecutionState from : step.from) {
     if (domain::allowed(from, step.to, Owner::kBridge)) continue;
     return txn.database().defect(absl::StrCat("advance: illegal edge ", base::to_absl(domain::to_string(from)), " -> ",
@@ -95,10 +96,13 @@ absl::StatusOr<std::optional<ports::Advanced>> advance_execution(Transaction& tx
 
 absl::StatusOr<bool> complete_execution(Transaction& txn, ports::ExecutionId id, ports::Epoch epoch,
                                         const std::vector<ports::OutputRow>& outputs, const std::string& result_json) {
-  const ExecutionRecord* found = fenced(txn, id, epoch, {ExecutionState::kCollecting, ExecutionState::kCompleted});
+  using E = ExecutionState;
+  const ExecutionRecord* found = fenced(txn, id, epoch, {E::kQueued, E::kRunning, E::kCollecting, E::kCompleted});
   if (found == nullptr) return false;
   if (found->row.state == ExecutionState::kCompleted) return true;  // a repeat
   ExecutionRecord execution = *found;
+  if (domain::holds_slot(execution.row.state)) txn.free_slot_of(execution.row);
+  if (!execution.row.heard_end) execution.row.heard_end = "success";
   execution.row.state = ExecutionState::kCompleted;
   execution.row.progress_percent = 100;
   execution.result_json = result_json;

@@ -70,6 +70,9 @@ std::string name(ports::ExecutionState state) {
 
 // INTERNAL when a step is not one of the machine's, before anything is asked of the database.
 absl::Status check_edges(const ports::Advance& step) {
+  if (step.to == ports::ExecutionState::kCompleted) {
+    return absl::InternalError("advance: completed has outputs, it is complete() that writes them");
+  }
   for (const ports::ExecutionState from : step.from) {
     if (!domain::allowed(from, step.to, domain::Owner::kBridge)) {
       return absl::InternalError("advance: no edge from " + name(from) + " to " + name(step.to));

@@ -131,9 +131,9 @@ slot AS (
 SELECT cancel_requested_at IS NOT NULL FROM moved)"};
 
 // $1 execution, $2 epoch, $3 result, arrays of one length: $4 n, $5 node ids, $6 kinds, $7 filenames, $8 content types,
-// $9 sizes, $10 sha256. References the blobs (in their order: no deadlock), then collecting -> completed only when each
-// reference was granted, then the outputs. Locks blobs, then the execution.
-// 1 row: moved now, refused blobs, was completed by this epoch before.
+// $9 sizes, $10 sha256. References the blobs (in their order: no deadlock), then -> completed only when each reference
+// was granted, then the outputs and the slot. Locks blobs, then the execution, then its slot. 1 row: moved now, refused
+// blobs, was completed by this epoch before.
 inline constexpr Statement kComplete = {"complete", R"(
 WITH file AS (
   SELECT * FROM unnest($4::integer[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[])
@@ -148,9 +148,15 @@ refused AS (
   SELECT (SELECT count(*) FROM wanted) - (SELECT count(*) FROM blob) AS count),
 moved AS (
   UPDATE comfyui_executions e SET status = 'completed', result = $3, progress_percent = 100,
+    heard_end = COALESCE(e.heard_end, 'success'), accepted_at = COALESCE(e.accepted_at, clock_timestamp()),
+    started_at = COALESCE(e.started_at, clock_timestamp()), ended_at = COALESCE(e.ended_at, clock_timestamp()),
     completed_at = clock_timestamp()
-  FROM refused WHERE refused.count = 0 AND e.id = $1 AND e.owner_epoch = $2 AND e.status = 'collecting'
-  RETURNING e.id, e.platform_job_id),
+  FROM refused
+  WHERE refused.count = 0 AND e.id = $1 AND e.owner_epoch = $2 AND e.status IN ('queued', 'running', 'collecting')
+  RETURNING e.id, e.platform_job_id, e.instance_id, e.slot_no),
+slot AS (
+  UPDATE instance_slots s SET execution_id = NULL
+  FROM moved m WHERE s.instance_id = m.instance_id AND s.slot_no = m.slot_no AND s.execution_id = m.id),
 output AS (
   INSERT INTO job_outputs (job_id, n, execution_id, node_id, kind, filename, content_type, size_bytes, sha256)
   SELECT m.platform_job_id, f.n, m.id, f.node_id, f.kind, f.filename, f.content_type, f.size_bytes, f.sha256

@@ -156,8 +156,13 @@ absl::StatusOr<FakeComfy::File> FakeComfy::file(const domain::OutputFile& file) 
 
 void FakeComfy::maybe_overwrite_while_read(const domain::OutputFile& file) {
   if (!overwrites_ended_ || !random_->chance(0.3)) return;
-  note("a file is overwritten by somebody while it is read");
+  if (overwrite(file)) note("a file is overwritten by somebody while it is read");
+}
+
+bool FakeComfy::overwrite(const domain::OutputFile& file) {
+  if (file.subfolder.starts_with("renderyard/")) return false;
   write_file(file, kStrangersPicture);
+  return true;
 }
 
 void FakeComfy::write_file(const domain::OutputFile& file, std::string content) {
@@ -325,7 +330,7 @@ void FakeComfy::end_node() {
     error.exception_type = "RuntimeError";
     return fail_run(std::move(error));
   }
-  if (node.class_type == "SaveImage") {
+  if (node.class_type == "SaveImage" || node.class_type == "SaveAnywhere") {
     domain::OutputFile file;
     file.node_id = node.id;
     file.kind = "images";
@@ -406,7 +411,7 @@ void FakeComfy::finish_run(domain::HistoryEnd end, std::optional<domain::Executi
   if (forgets_ended_) forget(false);
   if (!overwrites_ended_) return;
   world_.after(kOverwrittenAfter, [this, files = run.files] {
-    for (const domain::OutputFile& file : files) write_file(file, kStrangersPicture);
+    for (const domain::OutputFile& file : files) overwrite(file);
     note("files of a prompt that has ended are overwritten by somebody");
   });
 }

@@ -105,6 +105,8 @@ class FakeComfy {
     ports::FileVersion version;
   };
   void maybe_overwrite_while_read(const domain::OutputFile& file);
+  // False: it lies in a folder that one prompt alone writes to.
+  bool overwrite(const domain::OutputFile& file);
   absl::StatusOr<File> file(const domain::OutputFile& file) const;
   bool cancel(const std::string& prompt_id);  // atomic: whether it hit
   ports::ComfyAbilities abilities() const;

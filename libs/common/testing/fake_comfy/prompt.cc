@@ -89,7 +89,7 @@ ParsedPost parse_post(std::string_view body) {
     }
     if (const json::object* inputs = object_at(*fields, "inputs")) {
       if (inputs->if_contains("seed") != nullptr) seeds.push_back(text_at(*inputs, "seed"));
-      node.filename_prefix = text_at(*inputs, "filename_prefix");
+      node.filename_prefix = text_at(*inputs, node.class_type == "SaveAnywhere" ? "path" : "filename_prefix");
     }
     post.prompt.nodes.push_back(std::move(node));
   }

@@ -2,6 +2,7 @@
 //
 // Known classes: every class is a node that takes time, except
 //   SaveImage    output node: writes one file under inputs.filename_prefix
+//   SaveAnywhere output node of somebody else's making: writes one file under inputs.path, as it stands
 //   SaveImageWebsocket  output node: sends two pictures over the socket and leaves nothing else
 //   FailingNode  raises an exception when it runs
 //   MissingNode  is not installed: the prompt is refused with 400
