@@ -162,6 +162,28 @@ TEST_F(ArtifactsTest, ARootThatIsAwayIsUnavailable) {
   EXPECT_TRUE(absl::IsUnavailable(store_->open_root()));
 }
 
+TEST_F(ArtifactsTest, ADamagedBlobIsReplaced) {
+  ASSERT_TRUE(store_->open_root().ok());
+  ports::StoredBlob blob;
+  ASSERT_EQ(loop_.run(put({"abc"}, &blob)), absl::OkStatus());
+  const std::string path = root_ + "/store/sha256/ba/78/" + kAbc;
+  ASSERT_TRUE(fs::exists(path));
+  std::ofstream(path) << "a";  // what a power cut may leave
+  ASSERT_EQ(loop_.run(put({"abc"}, &blob)), absl::OkStatus());
+  std::string content;
+  ASSERT_EQ(loop_.run(get(kAbc, 10, &content)), absl::OkStatus());
+  EXPECT_EQ(content, "abc");
+}
+
+TEST_F(ArtifactsTest, DirectoriesThatSomebodyRemovedAreMadeAgain) {
+  ASSERT_TRUE(store_->open_root().ok());
+  ports::StoredBlob blob;
+  ASSERT_EQ(loop_.run(put({"abc"}, &blob)), absl::OkStatus());
+  fs::remove_all(root_ + "/store/sha256/ba");
+  ASSERT_EQ(loop_.run(put({"abc"}, &blob)), absl::OkStatus());
+  EXPECT_EQ(files("sha256"), 1U);
+}
+
 TEST_F(ArtifactsTest, ADiskThatRefusesIsUnavailableAndLeavesNothing) {
   ASSERT_TRUE(store_->open_root().ok());
   // The limit of a file's size stands for a full disk: write(2) fails after some bytes.

@@ -141,6 +141,10 @@ DirectoryArtifactStore::DirectoryArtifactStore(base::Strand& strand, base::Journ
     : strand_(strand),
       journal_(journal),
       config_(std::move(config)),
+      place_{.root = config_.root,
+             .max_buffered = config_.max_buffered,
+             .directories = BlobDirectories(config_.root),
+             .syncer = Syncer(std::max(config_.threads, 1))},
       pool_(static_cast<std::size_t>(std::max(config_.threads, 1))) {}
 
 DirectoryArtifactStore::~DirectoryArtifactStore() {
@@ -149,6 +153,7 @@ DirectoryArtifactStore::~DirectoryArtifactStore() {
 
 void DirectoryArtifactStore::close() {
   pool_.join();
+  place_.syncer.close();
 }
 
 absl::Status DirectoryArtifactStore::open_root(Access access) {
@@ -164,7 +169,7 @@ absl::Status DirectoryArtifactStore::open_root(Access access) {
   RETURN_IF_ERROR(make_directory(config_.root + "/sha256"));
   RETURN_IF_ERROR(sync_directory(config_.root));
   // Whether one may write is known by writing only; the trial goes away with `trial`.
-  ASSIGN_OR_RETURN(const auto trial, Upload::begin(config_.root, config_.max_buffered));
+  RETURN_IF_ERROR(Upload(place_).open());
   if (const int removed = remove_leftovers(staging); removed > 0) {
     journal_.info("artifact_leftovers_removed", {{"files", removed}});
   }
@@ -172,12 +177,9 @@ absl::Status DirectoryArtifactStore::open_root(Access access) {
 }
 
 base::Task<absl::StatusOr<std::unique_ptr<ports::BlobWriter>>> DirectoryArtifactStore::create() {
+  // No hop to the threads for what the first write does.
   const Serial serial = asio::make_strand(pool_.get_executor());
-  auto work = [root = config_.root, limit = config_.max_buffered] { return Upload::begin(root, limit); };
-  using Begun = absl::StatusOr<std::shared_ptr<Upload>>;
-  Begun upload = co_await offload<Begun>(strand_, serial, std::move(work));
-  if (!upload.ok()) co_return upload.status();
-  co_return std::make_unique<Writer>(strand_, serial, *std::move(upload));
+  co_return std::make_unique<Writer>(strand_, serial, std::make_shared<Upload>(place_));
 }
 
 base::Task<absl::StatusOr<std::unique_ptr<ports::BlobReader>>> DirectoryArtifactStore::open(std::string sha256) {

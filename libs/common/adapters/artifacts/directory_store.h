@@ -1,9 +1,10 @@
 // The artifact store in a directory, which may be shared by several machines:
 //   <root>/sha256/ab/cd/<64 hex digits>   complete blobs, named by their content
 //   <root>/staging/…                      what is being written
-// A blob is written under staging, fsynced, renamed into its place, and the directories above it are fsynced: it is
-// there completely or not at all, also after a power cut. What a dead writer left in staging goes 24 h later, at a
-// start.
+// A blob is written under staging, moved into its place, and made durable there with the directories above it; once
+// finish() has returned it is there completely, also after a power cut. A power cut before that may leave a name with
+// anything behind it: nothing refers to it, and the next writer of that content replaces it. What a dead writer left in
+// staging goes 24 h later, at a start.
 //
 // File I/O and hashing run on a few threads of the store's own; results come back on the strand. A writer buffers at
 // most 64 MiB; when the disk is slower than its source, write() blocks the caller for at most 250 ms to let it catch up
@@ -19,6 +20,7 @@
 #include <memory>
 #include <string>
 
+#include "libs/common/adapters/artifacts/upload.h"
 #include "libs/common/base/journal.h"
 #include "libs/common/base/strand.h"
 #include "libs/common/ports/artifact_store.h"
@@ -29,7 +31,7 @@ class DirectoryArtifactStore final : public ports::ArtifactStore {
  public:
   struct Config {
     std::string root;
-    int threads = 2;
+    int threads = 4;
     std::size_t max_buffered = std::size_t{64} << 20U;
   };
 
@@ -52,6 +54,7 @@ class DirectoryArtifactStore final : public ports::ArtifactStore {
   base::Strand& strand_;
   base::Journal& journal_;
   Config config_;
+  Place place_;
   boost::asio::thread_pool pool_;
 };
 

@@ -43,30 +43,24 @@ bool is_sha256(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
-absl::StatusOr<std::shared_ptr<Upload>> Upload::begin(std::string root, std::size_t max_buffered) {
-  ASSIGN_OR_RETURN(const std::string name, random_name());
-  std::string path = absl::StrCat(root, "/staging/", name);
-  File file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kBlobMode));
-  if (!file) {
-    const absl::Status status = errno_status("create", path);
-    return absl::UnavailableError(status.message());  // also when the directory is away
-  }
-  return std::shared_ptr<Upload>(new Upload(std::move(root), std::move(path), std::move(file), max_buffered));
-}
-
-Upload::Upload(std::string root, std::string path, File file, std::size_t max_buffered)
-    : root_(std::move(root)),
-      path_(std::move(path)),
-      max_buffered_(max_buffered),
-      file_(std::move(file)),
-      digest_(EVP_MD_CTX_new()) {
+Upload::Upload(Place& place) : place_(place), digest_(EVP_MD_CTX_new()) {
   if (!digest_ || EVP_DigestInit_ex(digest_.get(), EVP_sha256(), nullptr) != 1) {
     error_ = absl::InternalError("artifact store: SHA-256 is not available");
   }
 }
 
 Upload::~Upload() {
-  if (!moved_) ::unlink(path_.c_str());
+  if (file_ && !moved_) ::unlink(path_.c_str());
+}
+
+absl::Status Upload::open() {
+  if (file_) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::string name, random_name());
+  path_ = absl::StrCat(place_.root, "/staging/", name);
+  file_ = File(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kBlobMode));
+  if (file_) return absl::OkStatus();
+  const absl::Status status = errno_status("create", path_);
+  return absl::UnavailableError(status.message());  // also when the directory is away
 }
 
 absl::Status Upload::first_error() {
@@ -78,7 +72,7 @@ absl::Status Upload::reserve(std::size_t size) {
   base::MutexLock lock(mutex_);
   const auto end = std::chrono::steady_clock::now() + kMaxWait;
   // A chunk larger than the whole buffer goes when nothing else waits.
-  while (error_.ok() && buffered_ != 0 && buffered_ + size > max_buffered_) {
+  while (error_.ok() && buffered_ != 0 && buffered_ + size > place_.max_buffered) {
     if (room_.wait_until(mutex_, end) == std::cv_status::timeout) {
       return absl::UnavailableError("artifact store: the disk is slower than its source");
     }
@@ -90,6 +84,7 @@ absl::Status Upload::reserve(std::size_t size) {
 
 void Upload::append(std::string_view chunk) {
   absl::Status status = first_error();
+  if (status.ok()) status = open();
   if (status.ok()) status = write_all(file_, chunk, path_);
   if (status.ok() && EVP_DigestUpdate(digest_.get(), chunk.data(), chunk.size()) != 1) {
     status = absl::InternalError("artifact store: SHA-256 failed");
@@ -103,6 +98,7 @@ void Upload::append(std::string_view chunk) {
 
 absl::StatusOr<ports::StoredBlob> Upload::commit() {
   RETURN_IF_ERROR(first_error());
+  RETURN_IF_ERROR(open());
   std::array<unsigned char, EVP_MAX_MD_SIZE> hash{};
   unsigned int length = 0;
   if (EVP_DigestFinal_ex(digest_.get(), hash.data(), &length) != 1) {
@@ -111,21 +107,31 @@ absl::StatusOr<ports::StoredBlob> Upload::commit() {
   ports::StoredBlob blob;
   blob.sha256 = absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(hash.data()), length));
   blob.size_bytes = size_;
-  RETURN_IF_ERROR(sync_file(file_, path_));
-  const std::string target = blob_path(root_, blob.sha256);
-  const std::string top = root_ + "/sha256";
-  const std::string second = target.substr(0, target.rfind('/'));
-  const std::string first = second.substr(0, second.rfind('/'));
-  RETURN_IF_ERROR(make_directory(first));
-  RETURN_IF_ERROR(make_directory(second));
-  // Onto an older blob of the same content too: those who read that one keep it, and a damaged one is replaced.
-  if (std::rename(path_.c_str(), target.c_str()) != 0) return errno_status("rename", target);
-  moved_ = true;
-  // All three, since another writer may have made a directory and not yet synced its name.
-  RETURN_IF_ERROR(sync_directory(second));
-  RETURN_IF_ERROR(sync_directory(first));
-  RETURN_IF_ERROR(sync_directory(top));
+  const std::string target = blob_path(place_.root, blob.sha256);
+  ASSIGN_OR_RETURN(std::vector<std::string> directories, place_.directories.prepare(blob.sha256));
+  absl::Status status = move_to(target);
+  if (absl::IsNotFound(status)) {
+    place_.directories.forget(blob.sha256);
+    ASSIGN_OR_RETURN(directories, place_.directories.prepare(blob.sha256));
+    status = move_to(target);
+  }
+  RETURN_IF_ERROR(status);
+  RETURN_IF_ERROR(place_.syncer.run(file_, target, directories));
+  place_.directories.synced(blob.sha256);
   return blob;
+}
+
+// A new name first and durable then, all at once: until commit() returns nobody refers to it. Over an older blob of
+// this content, to which somebody may refer, only what is durable already; those who read that one keep it, and one
+// that was damaged (by a power cut before its writer's commit() returned) is replaced.
+absl::Status Upload::move_to(const std::string& target) {
+  if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) != 0) {
+    if (errno == ENOENT) return errno_status("rename", target);
+    RETURN_IF_ERROR(sync_file(file_, path_));
+    if (std::rename(path_.c_str(), target.c_str()) != 0) return errno_status("rename", target);
+  }
+  moved_ = true;
+  return absl::OkStatus();
 }
 
 }  // namespace renderyard::artifacts

@@ -11,7 +11,9 @@
 #include <string>
 #include <string_view>
 
+#include "libs/common/adapters/artifacts/blob_directories.h"
 #include "libs/common/adapters/artifacts/files.h"
+#include "libs/common/adapters/artifacts/syncer.h"
 #include "libs/common/base/mutex.h"
 #include "libs/common/ports/artifact_store.h"
 
@@ -21,10 +23,17 @@ namespace renderyard::artifacts {
 std::string blob_path(const std::string& root, std::string_view sha256);
 bool is_sha256(std::string_view text);
 
+// What the uploads of a store share; outlives them.
+struct Place {
+  std::string root;
+  std::size_t max_buffered = 0;  // bytes of one upload
+  BlobDirectories directories;
+  Syncer syncer;
+};
+
 class Upload {
  public:
-  // Creates the staging file.
-  static absl::StatusOr<std::shared_ptr<Upload>> begin(std::string root, std::size_t max_buffered);
+  explicit Upload(Place& place);
   // Removes the staging file when it was not moved.
   ~Upload();
   Upload(const Upload&) = delete;
@@ -33,21 +42,22 @@ class Upload {
   // The caller's side: takes room for `size` bytes, waiting a little. The first error of append() is given back here.
   absl::Status reserve(std::size_t size);
 
-  // The threads' side. append() gives the room back.
+  // The threads' side. open() creates the staging file; append() and commit() do it when it was not done, append()
+  // gives the room back.
+  absl::Status open();
   void append(std::string_view chunk);
   absl::StatusOr<ports::StoredBlob> commit();
 
  private:
-  Upload(std::string root, std::string path, File file, std::size_t max_buffered);
   absl::Status first_error();
+  absl::Status move_to(const std::string& target);
 
   struct FreeDigest {
     void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
   };
 
-  const std::string root_;
-  const std::string path_;
-  const std::size_t max_buffered_;
+  Place& place_;
+  std::string path_;
   File file_;
   std::unique_ptr<EVP_MD_CTX, FreeDigest> digest_;
   std::int64_t size_ = 0;
