@@ -1,5 +1,6 @@
 #include "cli/instance_commands.h"
 
+#include <absl/status/status.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -8,7 +9,9 @@
 #include <cstdio>
 #include <iostream>
 #include <memory>
+#include <utility>
 
+#include "cli/access_file.h"
 #include "renderyard/v1/instance.grpc.pb.h"
 #include "renderyard/v1/instance.pb.h"
 
@@ -30,48 +33,134 @@ int fail(const std::string& bridge, const grpc::Status& status) {
   return 1;
 }
 
+int fail(const absl::Status& status) {
+  std::cerr << "renderyard: " << status.message() << "\n";
+  return 1;
+}
+
+const char* service_of(const v1::Instance& instance) {
+  if (instance.has_removed_at()) return "removed";
+  if (!instance.enabled()) return "disabled";
+  return instance.draining() ? "draining" : "enabled";
+}
+
 void print(const v1::Instance& instance) {
   std::printf("%-20s %-13s %-8s %2d  %s%s%s\n", instance.name().c_str(), instance.status().c_str(),
-              instance.enabled() ? "enabled" : "disabled", instance.slots(), instance.api_url().c_str(),
+              service_of(instance), instance.slots(), instance.api_url().c_str(),
               instance.status_reason().empty() ? "" : "  ", instance.status_reason().c_str());
 }
 
-}  // namespace
-
-int add_instance(const std::string& bridge, const std::string& name, const std::string& url, int slots) {
+// One call with a deadline; its answer's instance is printed.
+template <class Request, class Response, class Call>
+int call_and_print(const std::string& bridge, const Request& request, Call call) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kDeadline);
-  v1::AddInstanceRequest request;
-  request.set_name(name);
-  request.set_api_url(url);
-  request.set_slots(slots);
-  v1::AddInstanceResponse response;
-  const grpc::Status status = stub(bridge)->AddInstance(&context, request, &response);
+  Response response;
+  const auto service = stub(bridge);
+  const grpc::Status status = ((*service).*call)(&context, request, &response);
   if (!status.ok()) return fail(bridge, status);
   print(response.instance());
   return 0;
 }
 
-int list_instances(const std::string& bridge) {
+template <class Request, class Response, class Call>
+int act(const std::string& bridge, const std::string& name, Call call) {
+  Request request;
+  request.set_name(name);
+  return call_and_print<Request, Response>(bridge, request, call);
+}
+
+// What add and change say in the same words.
+template <class Request>
+absl::Status fill(const InstanceSettings& settings, Request& request) {
+  if (settings.url) request.set_api_url(*settings.url);
+  if (settings.slots) request.set_slots(*settings.slots);
+  if (settings.no_access) request.mutable_access();
+  if (settings.access_file) {
+    absl::StatusOr<v1::InstanceAccess> access = read_access_file(*settings.access_file);
+    if (!access.ok()) return access.status();
+    *request.mutable_access() = *std::move(access);
+  }
+  if (settings.behind_proxy) request.set_behind_proxy(*settings.behind_proxy == "yes");
+  if (settings.unique_prefix) request.set_unique_prefix(*settings.unique_prefix == "yes");
+  if (settings.shared) request.set_shared_instance(*settings.shared == "yes");
+  return absl::OkStatus();
+}
+
+const char* yes_no(bool value) {
+  return value ? "yes" : "no";
+}
+
+}  // namespace
+
+int add_instance(const std::string& bridge, const std::string& name, const InstanceSettings& settings) {
+  v1::AddInstanceRequest request;
+  request.set_name(name);
+  const absl::Status filled = fill(settings, request);
+  if (!filled.ok()) return fail(filled);
+  return call_and_print<v1::AddInstanceRequest, v1::AddInstanceResponse>(bridge, request,
+                                                                         &v1::InstanceService::Stub::AddInstance);
+}
+
+int change_instance(const std::string& bridge, const std::string& name, const InstanceSettings& settings) {
+  v1::ChangeInstanceRequest request;
+  request.set_name(name);
+  const absl::Status filled = fill(settings, request);
+  if (!filled.ok()) return fail(filled);
+  return call_and_print<v1::ChangeInstanceRequest, v1::ChangeInstanceResponse>(
+      bridge, request, &v1::InstanceService::Stub::ChangeInstance);
+}
+
+int list_instances(const std::string& bridge, bool with_removed) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+  v1::ListInstancesRequest request;
+  request.set_with_removed(with_removed);
   v1::ListInstancesResponse response;
-  const grpc::Status status = stub(bridge)->ListInstances(&context, v1::ListInstancesRequest(), &response);
+  const grpc::Status status = stub(bridge)->ListInstances(&context, request, &response);
   if (!status.ok()) return fail(bridge, status);
   for (const v1::Instance& instance : response.instances()) print(instance);
   return 0;
 }
 
-int disable_instance(const std::string& bridge, const std::string& name) {
+int show_instance(const std::string& bridge, const std::string& name) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kDeadline);
-  v1::DisableInstanceRequest request;
+  v1::GetInstanceRequest request;
   request.set_name(name);
-  v1::DisableInstanceResponse response;
-  const grpc::Status status = stub(bridge)->DisableInstance(&context, request, &response);
+  v1::GetInstanceResponse response;
+  const grpc::Status status = stub(bridge)->GetInstance(&context, request, &response);
   if (!status.ok()) return fail(bridge, status);
-  print(response.instance());
+  const v1::Instance& instance = response.instance();
+  print(instance);
+  std::string headers;
+  for (const std::string& header : instance.access_headers()) headers += (headers.empty() ? "" : ", ") + header;
+  std::printf("id                 %lld\n", static_cast<long long>(instance.id()));
+  std::printf("live executions    %d\n", instance.live_executions());
+  std::printf("lease              %s\n", instance.lease_owner().empty() ? "none" : instance.lease_owner().c_str());
+  std::printf("failed attempts    %d\n", instance.reconnect_attempts());
+  std::printf("access headers     %s\n", headers.empty() ? "none" : headers.c_str());
+  std::printf("behind a proxy     %s\n", yes_no(instance.behind_proxy()));
+  std::printf("unique prefix      %s\n", yes_no(instance.unique_prefix()));
+  std::printf("shared             %s\n", yes_no(instance.shared_instance()));
   return 0;
+}
+
+int act_on_instance(const std::string& bridge, const std::string& name, InstanceAction action) {
+  using Stub = v1::InstanceService::Stub;
+  switch (action) {
+    case InstanceAction::kEnable:
+      return act<v1::EnableInstanceRequest, v1::EnableInstanceResponse>(bridge, name, &Stub::EnableInstance);
+    case InstanceAction::kDisable:
+      return act<v1::DisableInstanceRequest, v1::DisableInstanceResponse>(bridge, name, &Stub::DisableInstance);
+    case InstanceAction::kDrain:
+      return act<v1::DrainInstanceRequest, v1::DrainInstanceResponse>(bridge, name, &Stub::DrainInstance);
+    case InstanceAction::kUndrain:
+      return act<v1::UndrainInstanceRequest, v1::UndrainInstanceResponse>(bridge, name, &Stub::UndrainInstance);
+    case InstanceAction::kRemove:
+      return act<v1::RemoveInstanceRequest, v1::RemoveInstanceResponse>(bridge, name, &Stub::RemoveInstance);
+  }
+  return 1;
 }
 
 }  // namespace renderyard::cli

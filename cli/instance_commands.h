@@ -1,12 +1,26 @@
 // The commands about ComfyUI instances, over the bridge's InstanceService. They give the exit code: 0 done, 1 not.
 #pragma once
 
+#include <optional>
 #include <string>
 
 namespace renderyard::cli {
 
-int add_instance(const std::string& bridge, const std::string& name, const std::string& url, int slots);
-int list_instances(const std::string& bridge);
-int disable_instance(const std::string& bridge, const std::string& name);
+// What `add` and `change` were told; absent is left to the service.
+struct InstanceSettings {
+  std::optional<std::string> url;
+  std::optional<int> slots;
+  std::optional<std::string> access_file;  // see access_file.h
+  bool no_access = false;
+  std::optional<std::string> behind_proxy, unique_prefix, shared;  // yes, no
+};
+
+enum class InstanceAction { kEnable, kDisable, kDrain, kUndrain, kRemove };
+
+int add_instance(const std::string& bridge, const std::string& name, const InstanceSettings& settings);
+int change_instance(const std::string& bridge, const std::string& name, const InstanceSettings& settings);
+int list_instances(const std::string& bridge, bool with_removed);
+int show_instance(const std::string& bridge, const std::string& name);
+int act_on_instance(const std::string& bridge, const std::string& name, InstanceAction action);
 
 }  // namespace renderyard::cli

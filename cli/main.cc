@@ -22,8 +22,8 @@ struct Arguments {
   int limit = 100;
   bool json = false;
   std::string instance;
-  std::string url;
-  int slots = 1;
+  cli::InstanceSettings settings;
+  bool with_removed = false;
 };
 
 void declare_submit(CLI::App& app, Arguments& a, std::function<int()>& run) {
@@ -67,19 +67,61 @@ void declare_jobs(CLI::App& app, Arguments& a, std::function<int()>& run) {
   outputs->callback([&] { run = [&] { return cli::save_outputs(a.connection, a.job, a.directory); }; });
 }
 
+void declare_settings(CLI::App& command, cli::InstanceSettings& settings) {
+  const auto yes_no = CLI::IsMember({"yes", "no"});
+  command.add_option("--slots", settings.slots, "Executions at a time")->check(CLI::Range(1, 8));
+  command.add_option("--access-file", settings.access_file,
+                     "File with the credentials for the instance as JSON; - is standard input");
+  command.add_option("--behind-proxy", settings.behind_proxy, "A proxy stands before it that may deliver late")
+      ->check(yes_no);
+  command
+      .add_option("--unique-prefix", settings.unique_prefix, "Give the files of every execution a prefix of its own")
+      ->check(yes_no);
+  command.add_option("--shared", settings.shared, "Others use it too: interrupt nothing that could be theirs")
+      ->check(yes_no);
+}
+
 void declare_instances(CLI::App& app, Arguments& a, std::function<int()>& run) {
   auto* instance = app.add_subcommand("instance", "Manage ComfyUI instances");
   instance->require_subcommand(1);
   auto* add = instance->add_subcommand("add", "Add an instance, or enable it again");
   add->add_option("name", a.instance, "Unique name")->required();
-  add->add_option("url", a.url, "http://host:port")->required();
-  add->add_option("--slots", a.slots, "Executions at a time")->check(CLI::Range(1, 16));
-  add->callback([&] { run = [&] { return cli::add_instance(a.bridge, a.instance, a.url, a.slots); }; });
+  add->add_option("url", a.settings.url, "http://host:port or https://host/base/path")->required();
+  declare_settings(*add, a.settings);
+  add->callback([&] { run = [&] { return cli::add_instance(a.bridge, a.instance, a.settings); }; });
+
+  auto* change = instance->add_subcommand("change", "Change what is given, at once");
+  change->add_option("name", a.instance, "Its name")->required();
+  change->add_option("--url", a.settings.url, "Another server; what lives on the old one is followed to its end");
+  declare_settings(*change, a.settings);
+  change->add_flag("--no-access", a.settings.no_access, "It needs no credentials (any more)")
+      ->excludes("--access-file");
+  change->callback([&] { run = [&] { return cli::change_instance(a.bridge, a.instance, a.settings); }; });
+
   auto* list = instance->add_subcommand("list", "List instances");
-  list->callback([&] { run = [&] { return cli::list_instances(a.bridge); }; });
-  auto* disable = instance->add_subcommand("disable", "Give an instance no new work");
-  disable->add_option("name", a.instance, "Its name")->required();
-  disable->callback([&] { run = [&] { return cli::disable_instance(a.bridge, a.instance); }; });
+  list->add_flag("--removed", a.with_removed, "Also removed ones whose executions are still followed");
+  list->callback([&] { run = [&] { return cli::list_instances(a.bridge, a.with_removed); }; });
+  auto* show = instance->add_subcommand("get", "Show one instance");
+  show->add_option("name", a.instance, "Its name")->required();
+  show->callback([&] { run = [&] { return cli::show_instance(a.bridge, a.instance); }; });
+
+  struct Action {
+    const char* name;
+    const char* what;
+    cli::InstanceAction action;
+  };
+  for (const Action& one :
+       {Action{"enable", "Let it work again", cli::InstanceAction::kEnable},
+        Action{"disable", "No new work; disconnect when what lives there has ended", cli::InstanceAction::kDisable},
+        Action{"drain", "No new work; stay connected", cli::InstanceAction::kDrain},
+        Action{"undrain", "Let it have work again", cli::InstanceAction::kUndrain},
+        Action{"remove", "No new work; forget it when what lives there has ended", cli::InstanceAction::kRemove}}) {
+    auto* command = instance->add_subcommand(one.name, one.what);
+    command->add_option("name", a.instance, "Its name")->required();
+    const cli::InstanceAction action = one.action;
+    command->callback(
+        [&a, &run, action] { run = [&a, action] { return cli::act_on_instance(a.bridge, a.instance, action); }; });
+  }
 }
 
 }  // namespace

@@ -65,7 +65,7 @@ renderyard() {
 }
 
 # Registers what is in url_of, and disables every other instance (of an earlier run). The list's columns are name, status,
-# enabled or disabled, slots, URL.
+# enabled, draining or disabled, slots, URL.
 register_instances() {
   local name listed
   listed=$(renderyard instance list) || die "cannot list the instances"
@@ -75,7 +75,9 @@ register_instances() {
     renderyard instance disable "$name" >/dev/null || die "cannot disable $name"
   done < <(awk '$3 == "enabled" { print $1 }' <<<"$listed")
   for name in "${!url_of[@]}"; do
-    awk -v name="$name" '$1 == name && $3 == "enabled" { found = 1 } END { exit !found }' <<<"$listed" ||
+    awk -v name="$name" '$1 == name && $3 == "draining" { found = 1 } END { exit !found }' <<<"$listed" &&
+      { renderyard instance undrain "$name" >/dev/null || die "cannot undrain $name"; }
+    awk -v name="$name" '$1 == name && $3 != "disabled" { found = 1 } END { exit !found }' <<<"$listed" ||
       renderyard instance add "$name" "${url_of[$name]}" >/dev/null || die "cannot register $name"
   done
 }

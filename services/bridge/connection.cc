@@ -2,10 +2,24 @@
 
 #include <utility>
 
+#include "libs/common/base/json.h"
 #include "libs/common/base/status_macros.h"
 #include "libs/common/domain/backoff.h"
 
 namespace renderyard::bridge {
+
+namespace {
+
+// The server answers and does not let us in, or is none: an operator must change something.
+bool misconfigured(const absl::Status& probed) {
+  return absl::IsPermissionDenied(probed) || absl::IsNotFound(probed) || absl::IsInvalidArgument(probed);
+}
+
+std::string reason_of(const absl::Status& why) {
+  return misconfigured(why) ? "misconfigured: " + std::string(base::to_std(why.message())) : why.ToString();
+}
+
+}  // namespace
 
 Connection::Connection(Deps& deps, const Config& config, ports::ComfyInstance& comfy, Router& router,
                        base::InstanceId instance, std::string client_id,
@@ -16,7 +30,8 @@ Connection::Connection(Deps& deps, const Config& config, ports::ComfyInstance& c
       router_(router),
       instance_(instance),
       client_id_(std::move(client_id)),
-      on_state_(std::move(on_state)) {}
+      on_state_(std::move(on_state)),
+      access_changed_(deps.strand, deps.clock) {}
 
 base::Task<absl::Status> Connection::run() {
   for (;;) {
@@ -36,10 +51,12 @@ base::Task<absl::Status> Connection::run() {
         if (absl::IsCancelled(closed)) co_return closed;
       }
       ++attempts_;
-      const absl::Status& why = socket.ok() ? probed : socket.status();
-      report(probed.ok() ? ports::InstanceStatus::kPolling : ports::InstanceStatus::kReconnecting, why.ToString());
-      const absl::Duration pause = domain::reconnect_delay(attempts_, deps_.random);
-      CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
+      // Of two that failed the probe says more: it is plain HTTP.
+      const absl::Status& why = probed.ok() ? socket.status() : probed;
+      report(probed.ok() ? ports::InstanceStatus::kPolling : ports::InstanceStatus::kReconnecting, reason_of(why));
+      const absl::Time again_at = deps_.clock.now() + domain::reconnect_delay(attempts_, deps_.random);
+      const absl::Status rested = co_await access_changed_.wait_until(again_at);
+      if (absl::IsCancelled(rested)) co_return rested;
       continue;
     }
     attempts_ = 0;
@@ -81,6 +98,7 @@ base::Task<absl::Status> Connection::session() {
   session_group_ = std::make_unique<base::Group>(deps_.strand);
   session_group_->spawn(read());
   session_group_->spawn(keep_alive());
+  session_group_->spawn(ask_again());
   absl::Status status = co_await session_group_->join();
   session_group_ = nullptr;
   if (absl::IsCancelled(status) && !reopen_reason_.empty()) status = absl::AbortedError(reopen_reason_);
@@ -107,6 +125,18 @@ base::Task<absl::Status> Connection::keep_alive() {
     const absl::Status pong = co_await socket_->ping(deadline);
     if (absl::IsCancelled(pong)) co_return pong;
     if (!pong.ok()) co_return absl::UnavailableError("no answer to a ping");
+  }
+}
+
+base::Task<absl::Status> Connection::ask_again() {
+  for (;;) {
+    const absl::Time never = absl::InfiniteFuture();
+    CO_RETURN_IF_ERROR(co_await access_changed_.wait_until(never));
+    const absl::Status probed = co_await probe();
+    if (absl::IsCancelled(probed)) co_return probed;
+    if (probed.ok()) continue;
+    reopen_reason_ = reason_of(probed);
+    co_return probed;
   }
 }
 
@@ -152,6 +182,10 @@ void Connection::suspect_deaf() {
   deps_.journal.warning("comfyui_websocket_deaf",
                         {{base::key::kInstance, instance_}, {base::key::kClient, client_id_}});
   session_group_->cancel();
+}
+
+void Connection::access_changed() {
+  access_changed_.notify();
 }
 
 void Connection::suspect_server(std::string reason) {

@@ -52,6 +52,8 @@ class Connection {
   void suspect_deaf();
   // The server answered in a way that makes it useless for now: no new work until it was connected and probed again.
   void suspect_server(std::string reason);
+  // The way in was changed: ask the server again, now. A socket that is open stays open unless the server refuses us.
+  void access_changed();
   // Messages of ours came: the socket is not deaf.
   void not_deaf() { fruitless_reopenings_ = 0; }
 
@@ -62,6 +64,7 @@ class Connection {
   base::Task<absl::Status> session();
   base::Task<absl::Status> read();
   base::Task<absl::Status> keep_alive();
+  base::Task<absl::Status> ask_again();
   base::Task<absl::Status> probe();
   void report(ports::InstanceStatus status, std::string reason);
 
@@ -76,6 +79,7 @@ class Connection {
   std::unique_ptr<ports::ComfySocket> socket_;
   std::unique_ptr<base::Group> session_group_;
   std::string reopen_reason_;
+  base::Event access_changed_;
   std::uint64_t generation_ = 0;
   absl::Time opened_at_ = absl::InfinitePast();
   absl::Time last_message_at_ = absl::InfinitePast();

@@ -21,6 +21,7 @@ struct ExecutionContext {
   Deps& deps;
   const Config& config;
   const HeldLease& lease;
+  const ports::InstanceRow& instance;  // as last read
   ports::ComfyInstance& comfy;
   Connection& connection;
   Router& router;

@@ -110,10 +110,11 @@ class Follower {
   base::Task<absl::Status> wish() {
     if (!execution_.cancel_wished() || clock_.now() < next_cancel_) co_return absl::OkStatus();
     next_cancel_ = clock_.now() + absl::Seconds(5);
-    const auto& abilities = context_.connection.abilities();
+    auto abilities = context_.connection.abilities();
     if (!abilities) co_return absl::OkStatus();
+    abilities->shared = context_.instance.shared_instance;
     const absl::Time deadline = clock_.now() + config_.request_deadline;
-    const absl::Status asked = co_await context_.comfy.cancel(execution_.prompt_id(), *abilities, deadline);
+    const absl::Status asked = co_await context_.comfy.cancel(execution_.prompt_id(), *std::move(abilities), deadline);
     if (absl::IsCancelled(asked)) co_return asked;
     context_.deps.journal.info("cancel_asked", {{base::key::kExecution, execution_.row.id},
                                                 {base::key::kPrompt, execution_.prompt_id()},

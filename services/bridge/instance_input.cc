@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
+#include <utility>
 
 #include "libs/common/base/json.h"
 #include "libs/common/base/status_macros.h"
@@ -49,18 +50,21 @@ absl::Status check_instance_name(std::string_view name) {
       "digit");
 }
 
-absl::StatusOr<ports::NewInstance> check_instance(std::string_view name, std::string_view api_url, int slots) {
-  RETURN_IF_ERROR(check_instance_name(name));
-  if (slots < 0 || slots > kMaxSlots) {
-    return absl::InvalidArgumentError(absl::StrCat("slots: must be 1 to ", kMaxSlots, ", or 0 for 1"));
-  }
+absl::Status check_slots(int slots) {
+  if (slots >= 1 && slots <= kMaxSlots) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("slots: must be 1 to ", kMaxSlots));
+}
+
+absl::StatusOr<InstanceAddress> check_address(std::string_view api_url) {
   if (api_url.size() > kMaxUrl) return wrong_url("is longer than 512 characters");
   const auto parsed = boost::urls::parse_uri(boost::urls::string_view(api_url.data(), api_url.size()));
   if (!parsed) return wrong_url("is not an absolute URL");
   const boost::urls::url_view& url = *parsed;
   const std::string scheme = lower(std::string(url.scheme()));
   if (scheme != "http" && scheme != "https") return wrong_url("must begin with http:// or https://");
-  if (url.has_userinfo()) return wrong_url("must not contain a user or password, which would end up in logs");
+  if (url.has_userinfo()) {
+    return wrong_url("must not contain a user or password, which would end up in logs; give them as access");
+  }
   if (url.has_query() || url.has_fragment()) return wrong_url("must not have a query or a fragment");
   const std::string host = lower(std::string(url.encoded_host()));
   if (host.empty()) return wrong_url("has no host");
@@ -76,11 +80,19 @@ absl::StatusOr<ports::NewInstance> check_instance(std::string_view name, std::st
   rest += std::string(url.encoded_path());
   while (rest.ends_with('/')) rest.pop_back();
 
+  return InstanceAddress{.api_url = scheme + "://" + rest, .ws_url = (scheme == "http" ? "ws://" : "wss://") + rest};
+}
+
+absl::StatusOr<ports::NewInstance> check_instance(std::string_view name, std::string_view api_url, int slots) {
+  RETURN_IF_ERROR(check_instance_name(name));
+  if (slots == 0) slots = 1;
+  RETURN_IF_ERROR(check_slots(slots));
+  ASSIGN_OR_RETURN(InstanceAddress address, check_address(api_url));
   ports::NewInstance instance;
   instance.name = std::string(name);
-  instance.api_url = scheme + "://" + rest;
-  instance.ws_url = (scheme == "http" ? "ws://" : "wss://") + rest;
-  instance.slots = slots == 0 ? 1 : slots;
+  instance.api_url = std::move(address.api_url);
+  instance.ws_url = std::move(address.ws_url);
+  instance.slots = slots;
   return instance;
 }
 

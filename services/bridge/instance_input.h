@@ -17,6 +17,13 @@ inline constexpr int kMaxSlots = 8;
 // remedy; it never repeats user information of an address.
 absl::StatusOr<ports::NewInstance> check_instance(std::string_view name, std::string_view api_url, int slots);
 
+struct InstanceAddress {
+  std::string api_url, ws_url;
+};
+// The address alone.
+absl::StatusOr<InstanceAddress> check_address(std::string_view api_url);
+absl::Status check_slots(int slots);
+
 // OK for [a-z0-9][a-z0-9._-]{0,62}.
 absl::Status check_instance_name(std::string_view name);
 

@@ -21,6 +21,7 @@ InstanceWorker::InstanceWorker(Deps& deps, const Config& config, const HeldLease
       lease_(lease),
       outlets_(outlets),
       changed_(deps.strand, deps.clock),
+      operator_changed_(deps.strand, deps.clock),
       group_(deps.strand) {}
 
 base::Task<absl::Status> InstanceWorker::run() {
@@ -30,13 +31,16 @@ base::Task<absl::Status> InstanceWorker::run() {
   }
   // What is known to be in the server's history before anything of ours is sent: proof of the server's life later.
   witness_ = row_->witness_prompt_id.value_or("");
+  CO_RETURN_IF_ERROR(co_await read_access());
   comfy_ = deps_.comfy.instance(*row_);
+  comfy_->set_access(access_);
   std::string client_id = "ry-" + to_string(lease_.instance_id) + "-" + to_string(lease_.epoch);
   connection_ = std::make_unique<Connection>(deps_, config_, *comfy_, router_, lease_.instance_id, std::move(client_id),
                                              [this](const Connection::State& state) { publish(state); });
   sockets_.add(*connection_);
   group_.spawn(connection_->run());
   group_.spawn(leave_when_empty());
+  group_.spawn(follow_access());
   const absl::Status status = co_await group_.join();
   for (const auto& [id, execution] : executions_) outlets_.forget(id);
   // What ends the group when the instance is out of service and empty.
@@ -48,6 +52,7 @@ bool InstanceWorker::see_row(ports::InstanceRow row) {
   const bool first = !row_;
   row_ = std::move(row);
   changed_.notify();
+  if (row_->config_version != access_version_) operator_changed_.notify();
   return first;
 }
 
@@ -108,6 +113,37 @@ int InstanceWorker::posts_in_flight() const {
       std::count_if(executions_.begin(), executions_.end(), [](const auto& entry) { return entry.second->posting; }));
 }
 
+// However long the database is away. A change while it reads is read once more: the version is of before.
+base::Task<absl::Status> InstanceWorker::read_access() {
+  for (int attempt = 1;; ++attempt) {
+    const std::int64_t version = row_->config_version;
+    absl::StatusOr<std::vector<ports::SecretHeader>> access = std::vector<ports::SecretHeader>();
+    if (row_->has_access) access = co_await deps_.executions.access(lease_.instance_id);
+    if (access.ok()) {
+      access_version_ = version;
+      access_ = *std::move(access);
+      co_return absl::OkStatus();
+    }
+    if (absl::IsCancelled(access.status())) co_return access.status();
+    const absl::Duration pause = domain::retry_pause(attempt, deps_.random);
+    CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
+  }
+}
+
+base::Task<absl::Status> InstanceWorker::follow_access() {
+  for (;;) {
+    while (row_->config_version == access_version_) {
+      const absl::Time never = absl::InfiniteFuture();
+      CO_RETURN_IF_ERROR(co_await operator_changed_.wait_until(never));
+    }
+    const std::vector<ports::SecretHeader> before = access_;
+    CO_RETURN_IF_ERROR(co_await read_access());
+    if (access_ == before) continue;
+    comfy_->set_access(access_);
+    connection_->access_changed();
+  }
+}
+
 void InstanceWorker::adopt(ports::ExecutionRow row) {
   if (row.state == ExecutionState::kAssigned && row.cancel_requested_at) return;  // the dispatcher takes it back
   if (executions_.contains(row.id) || domain::is_final(row.state)) return;
@@ -117,7 +153,7 @@ void InstanceWorker::adopt(ports::ExecutionRow row) {
 }
 
 base::Task<absl::Status> InstanceWorker::drive(std::shared_ptr<Execution> execution) {
-  ExecutionContext context{deps_,   config_,  lease_,   *comfy_,   *connection_,
+  ExecutionContext context{deps_,   config_,  lease_,   *row_,     *comfy_, *connection_,
                            router_, sockets_, outlets_, execution, witness_};
   const absl::Status status = co_await steps(std::move(context));
   if (!status.ok() && !absl::IsCancelled(status)) {

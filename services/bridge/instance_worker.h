@@ -46,6 +46,8 @@ class InstanceWorker {
  private:
   base::Task<absl::Status> leave_when_empty();
   void publish(const Connection::State& state);
+  base::Task<absl::Status> read_access();
+  base::Task<absl::Status> follow_access();
   base::Task<absl::Status> drive(std::shared_ptr<Execution> execution);
   base::Task<absl::Status> steps(ExecutionContext context);
   base::Task<absl::Status> load(ExecutionContext context);
@@ -59,6 +61,8 @@ class InstanceWorker {
   const HeldLease& lease_;
   Outlets& outlets_;
   std::optional<ports::InstanceRow> row_;
+  std::vector<ports::SecretHeader> access_;
+  std::int64_t access_version_ = 0;  // row_'s config_version when access_ was read
   std::unique_ptr<ports::ComfyInstance> comfy_;
   Router router_;
   std::unique_ptr<Connection> connection_;
@@ -70,6 +74,7 @@ class InstanceWorker {
   bool draining_ = false;
   bool unwanted_ = false;  // out of service, and nothing lives here
   base::Event changed_;    // row_, unwanted_
+  base::Event operator_changed_;
   base::Group group_;
 };
 

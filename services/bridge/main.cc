@@ -39,6 +39,7 @@ struct Settings {
   std::string lock_dir;
   std::string grpc_listen = "127.0.0.1:7412";
   std::string grpc_address;
+  std::string comfyui_ca_file;
   int database_connections = 8;
   bridge::Config logic;
 };
@@ -66,6 +67,8 @@ void declare(runtime::Options& options, Settings& settings) {
   options.text(
       "grpc-address", settings.grpc_address,
       {.doc = "host:port under which dispatchers and gateways reach this bridge; empty = the address listened on"});
+  options.text("comfyui-ca-file", settings.comfyui_ca_file,
+               {.doc = "PEM file of certificates to trust for https instances beside the system's; empty = none"});
   options.duration("lease-ttl", settings.logic.lease_ttl,
                    {.doc = "another bridge takes over an instance when its lease was not renewed for so long",
                     .min = absl::Seconds(6),
@@ -140,7 +143,11 @@ int main(int argc, char** argv) {
   }
   ports::ProgressCache& cache = redis_cache ? static_cast<ports::ProgressCache&>(*redis_cache) : no_cache;
   comfy::ComfyIo io;
-  comfy::ComfyClients clients(io, service.strand(), service.clock());
+  if (const absl::Status usable = comfy::check_ca_file(settings.comfyui_ca_file); !usable.ok()) {
+    service.journal().error("start_failed", {{base::key::kReason, usable.ToString()}});
+    return 2;
+  }
+  comfy::ComfyClients clients(io, service.strand(), service.clock(), {.ca_file = settings.comfyui_ca_file});
 
   runtime::GrpcServer grpc({service.strand(), service.clock(), service.journal()},
                            {.listen = settings.grpc_listen, .security = settings.common.security});

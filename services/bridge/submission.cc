@@ -127,7 +127,7 @@ base::Task<absl::StatusOr<Next>> submit(ExecutionContext context) {
   auto workflow = domain::inspect_workflow(started->workflow);
   auto body = domain::prompt_body(started->workflow, context.connection.client_id(), execution.row.client_prompt_id,
                                   to_string(execution.row.id), to_string(execution.row.job_id),
-                                  extra_data_of(started->parameters_json), true);
+                                  extra_data_of(started->parameters_json), context.instance.unique_prefix);
   if (!workflow.ok() || !body.ok()) {
     const absl::Status& why = workflow.ok() ? body.status() : workflow.status();
     ports::Advance step = failed_with(domain::code::kInvalidWorkflow, std::string(base::to_std(why.message())));
@@ -194,6 +194,7 @@ base::Task<absl::StatusOr<Next>> resolve(ExecutionContext context, UnclearPost p
   const bool first_adoption = execution.row.adoptions <= 1;
   const bool by_predecessor = context.lease.previous_owner == context.config.identity.owner && first_adoption;
   evidence.sender_is_gone = post.own || (context.config.predecessor_is_dead && by_predecessor);
+  evidence.behind_proxy = context.instance.behind_proxy;
   evidence.taken_over = !post.own && !by_predecessor;
   absl::Time first_absent = absl::InfiniteFuture();
   const absl::Time limit = clock.now() + context.config.unclear_limit;

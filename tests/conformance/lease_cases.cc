@@ -232,7 +232,7 @@ TEST_P(StoreSuite, InstancesAreAddedWithTheirSlots) {
   connect(added.id);
   EXPECT_EQ(free_slots().size(), 2u);
   const ports::InstanceId second = add_instance("gpu-2");
-  const auto listed = must(instances().list());
+  const auto listed = must(instances().list(false));
   ASSERT_EQ(listed.size(), 2u);
   EXPECT_EQ(listed[0].id, added.id);
   EXPECT_EQ(listed[0].lease_owner, "bridge-1");
@@ -246,8 +246,8 @@ TEST_P(StoreSuite, NamesAndUrlsOfInstancesAreUnique) {
   wanted.api_url = "http://elsewhere:8188";
   wanted.ws_url = "ws://elsewhere:8188";
   EXPECT_EQ(await(instances().add(wanted)).status(),
-            absl::AlreadyExistsError("name: \"gpu-1\" is the instance at http://gpu-1:8188; an instance's URL never "
-                                     "changes, choose another name"));
+            absl::AlreadyExistsError("name: \"gpu-1\" is the instance at http://gpu-1:8188; change its address, or "
+                                     "choose another name"));
   wanted.name = "gpu-2";
   wanted.api_url = "http://gpu-1:8188";
   EXPECT_EQ(await(instances().add(wanted)).status(),
@@ -266,7 +266,7 @@ TEST_P(StoreSuite, NamesAndUrlsOfInstancesAreUnique) {
       await(instances().add(wanted)).status(),
       absl::AlreadyExistsError("api_url: http://gpu-1:8188 is the instance \"gpu-1\", which is disabled; add it by "
                                "this name to enable it again"));
-  EXPECT_EQ(must(instances().list()).size(), 2u);
+  EXPECT_EQ(must(instances().list(false)).size(), 2u);
 }
 
 TEST_P(StoreSuite, DisabledInstancesComeBackByAddOrEnable) {
@@ -274,7 +274,7 @@ TEST_P(StoreSuite, DisabledInstancesComeBackByAddOrEnable) {
   EXPECT_FALSE(must(instances().set_enabled("gpu-1", false)).is_enabled);
   EXPECT_THAT(must(executions().acquire(bridge("bridge-1"), absl::Seconds(60), 10)), IsEmpty());
   EXPECT_EQ(add_instance("gpu-1"), id) << "the same name and URL";
-  EXPECT_TRUE(must(instances().list()).at(0).is_enabled);
+  EXPECT_TRUE(must(instances().list(false)).at(0).is_enabled);
   EXPECT_FALSE(must(instances().set_enabled("gpu-1", false)).is_enabled);
   EXPECT_TRUE(must(instances().set_enabled("gpu-1", true)).is_enabled);
   connect(id);

@@ -12,9 +12,12 @@
 namespace renderyard::test {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
 
 // Names only; the real rules are the stores' and their conformance suite's.
 class MapInstances final : public ports::InstanceStore {
@@ -27,6 +30,10 @@ class MapInstances final : public ports::InstanceStore {
     row.api_url = instance.api_url;
     row.ws_url = instance.ws_url;
     row.slots = instance.slots;
+    row.unique_prefix = instance.unique_prefix;
+    row.behind_proxy = instance.behind_proxy;
+    for (const ports::SecretHeader& header : instance.headers) row.header_names.push_back(header.name);
+    headers = instance.headers;
     row.status = ports::InstanceStatus::kReconnecting;
     row.status_reason = "refused";
     row.lease_owner = "b1";
@@ -34,7 +41,24 @@ class MapInstances final : public ports::InstanceStore {
     row.last_connected_at = absl::FromUnixSeconds(1'767'323'045);
     co_return row;
   }
-  base::Task<absl::StatusOr<std::vector<ports::InstanceRow>>> list() override {
+  base::Task<absl::StatusOr<ports::InstanceRow>> get(std::string name) override { co_return find(name); }
+  base::Task<absl::StatusOr<ports::InstanceRow>> change(std::string name, ports::InstanceChange change) override {
+    changes.push_back(std::move(change));
+    co_return find(name);
+  }
+  base::Task<absl::StatusOr<ports::InstanceRow>> set_draining(std::string name, bool draining) override {
+    const auto found = rows.find(name);
+    if (found == rows.end()) co_return absl::NotFoundError("no such instance");
+    found->second.is_draining = draining;
+    co_return found->second;
+  }
+  base::Task<absl::StatusOr<ports::InstanceRow>> remove(std::string name) override {
+    auto row = find(name);
+    if (row.ok()) row->removed_at = absl::FromUnixSeconds(1'767'323'099);
+    rows.erase(name);
+    co_return row;
+  }
+  base::Task<absl::StatusOr<std::vector<ports::InstanceRow>>> list(bool) override {
     std::vector<ports::InstanceRow> result;
     for (const auto& [name, row] : rows) result.push_back(row);
     co_return result;
@@ -45,7 +69,15 @@ class MapInstances final : public ports::InstanceStore {
     found->second.is_enabled = enabled;
     co_return found->second;
   }
+  absl::StatusOr<ports::InstanceRow> find(const std::string& name) const {
+    const auto found = rows.find(name);
+    if (found == rows.end()) return absl::NotFoundError("no such instance");
+    return found->second;
+  }
+
   std::map<std::string, ports::InstanceRow> rows;
+  std::vector<ports::SecretHeader> headers;  // of the last that was added
+  std::vector<ports::InstanceChange> changes;
 };
 
 class CountedHints final : public ports::Hints {
@@ -69,35 +101,42 @@ class InstanceServiceTest : public GrpcTest {
     return status;
   }
 
-  base::Task<absl::StatusOr<v1::AddInstanceResponse>> add(std::string name, std::string url) {
-    using State = grpc_clients::UnaryState<v1::AddInstanceRequest, v1::AddInstanceResponse>;
+  template <class Request, class Response>
+  using AsyncCall = void (v1::InstanceService::StubInterface::async_interface::*)(grpc::ClientContext*, const Request*,
+                                                                                  Response*,
+                                                                                  std::function<void(grpc::Status)>);
+  template <class Request, class Response>
+  base::Task<absl::StatusOr<Response>> call(AsyncCall<Request, Response> rpc, Request request) {
+    using State = grpc_clients::UnaryState<Request, Response>;
     auto state = std::make_shared<State>();
-    state->request.set_name(name);
-    state->request.set_api_url(url);
-    grpc_clients::UnaryMethod<v1::AddInstanceRequest, v1::AddInstanceResponse> method =
-        [this](auto* context, const auto* request, auto* reply, auto done) {
-          stub_->async()->AddInstance(context, request, reply, std::move(done));
-        };
+    state->request = std::move(request);
+    grpc_clients::UnaryMethod<Request, Response> method = [this, rpc](auto* context, const auto* sent, auto* reply,
+                                                                      auto done) {
+      (stub_->async()->*rpc)(context, sent, reply, std::move(done));
+    };
     co_return co_await grpc_clients::unary_call(loop_.strand(), outstanding_, std::move(state), std::move(method));
+  }
+  using Async = v1::InstanceService::StubInterface::async_interface;
+
+  base::Task<absl::StatusOr<v1::AddInstanceResponse>> add(std::string name, std::string url) {
+    v1::AddInstanceRequest request;
+    request.set_name(std::move(name));
+    request.set_api_url(std::move(url));
+    return call<v1::AddInstanceRequest, v1::AddInstanceResponse>(&Async::AddInstance, std::move(request));
   }
   base::Task<absl::StatusOr<v1::ListInstancesResponse>> list() {
-    using State = grpc_clients::UnaryState<v1::ListInstancesRequest, v1::ListInstancesResponse>;
-    auto state = std::make_shared<State>();
-    grpc_clients::UnaryMethod<v1::ListInstancesRequest, v1::ListInstancesResponse> method =
-        [this](auto* context, const auto* request, auto* reply, auto done) {
-          stub_->async()->ListInstances(context, request, reply, std::move(done));
-        };
-    co_return co_await grpc_clients::unary_call(loop_.strand(), outstanding_, std::move(state), std::move(method));
+    return call<v1::ListInstancesRequest, v1::ListInstancesResponse>(&Async::ListInstances, {});
   }
   base::Task<absl::StatusOr<v1::DisableInstanceResponse>> disable(std::string name) {
-    using State = grpc_clients::UnaryState<v1::DisableInstanceRequest, v1::DisableInstanceResponse>;
-    auto state = std::make_shared<State>();
-    state->request.set_name(name);
-    grpc_clients::UnaryMethod<v1::DisableInstanceRequest, v1::DisableInstanceResponse> method =
-        [this](auto* context, const auto* request, auto* reply, auto done) {
-          stub_->async()->DisableInstance(context, request, reply, std::move(done));
-        };
-    co_return co_await grpc_clients::unary_call(loop_.strand(), outstanding_, std::move(state), std::move(method));
+    v1::DisableInstanceRequest request;
+    request.set_name(std::move(name));
+    return call<v1::DisableInstanceRequest, v1::DisableInstanceResponse>(&Async::DisableInstance, std::move(request));
+  }
+  template <class Request, class Response>
+  base::Task<absl::StatusOr<Response>> named(AsyncCall<Request, Response> rpc) {
+    Request request;
+    request.set_name("gpu-1");
+    return call<Request, Response>(rpc, std::move(request));
   }
 
   base::Task<absl::Status> life() {
@@ -127,8 +166,78 @@ class InstanceServiceTest : public GrpcTest {
     wrong = co_await add("gpu-1", "gpu.local");
     EXPECT_TRUE(absl::IsInvalidArgument(wrong.status()));
     EXPECT_THAT(std::string(wrong.status().message()), HasSubstr("api_url: "));
+    wrong = co_await add("gpu-1", "http://anna:hush@gpu.local");
+    EXPECT_THAT(std::string(wrong.status().message()), AllOf(HasSubstr("as access"), Not(HasSubstr("hush"))));
+    v1::ChangeInstanceRequest change;
+    change.set_name("gpu-1");
+    change.set_slots(0);
+    auto changed = co_await call(&Async::ChangeInstance, change);
+    EXPECT_THAT(std::string(changed.status().message()), HasSubstr("slots: "));
+    change.set_slots(1);
+    change.mutable_access()->set_bearer_token("hush\n");
+    changed = co_await call(&Async::ChangeInstance, std::move(change));
+    EXPECT_THAT(std::string(changed.status().message()),
+                AllOf(HasSubstr("access.bearer_token"), Not(HasSubstr("hush"))));
+    EXPECT_TRUE(store_.changes.empty());
     const auto unknown = co_await disable("gpu-9");
     EXPECT_TRUE(absl::IsNotFound(unknown.status()));
+    co_return absl::OkStatus();
+  }
+
+  base::Task<absl::Status> access_and_changes() {
+    v1::AddInstanceRequest request;
+    request.set_name("gpu-1");
+    request.set_api_url("https://gpu.local/base/");
+    request.mutable_access()->mutable_basic()->set_user("anna");
+    request.mutable_access()->mutable_basic()->set_password("hush");
+    v1::AccessHeader* const header = request.mutable_access()->add_headers();
+    header->set_name("X-Key");
+    header->set_value("hush");
+    request.set_unique_prefix(false);
+    ASSIGN_OR_CO_RETURN(const auto added, co_await call(&Async::AddInstance, std::move(request)));
+    EXPECT_EQ(added.instance().api_url(), "https://gpu.local/base");
+    EXPECT_EQ(store_.rows.at("gpu-1").ws_url, "wss://gpu.local/base");
+    EXPECT_FALSE(added.instance().unique_prefix());
+    EXPECT_THAT(added.instance().access_headers(), ElementsAre("Authorization", "X-Key"));
+    EXPECT_THAT(added.DebugString(), Not(HasSubstr("hush")));
+    EXPECT_THAT(added.DebugString(), Not(HasSubstr("YW5uYTpodXNo")));
+    EXPECT_EQ(store_.headers.at(0).value, "Basic YW5uYTpodXNo");
+
+    v1::ChangeInstanceRequest change;
+    change.set_name("gpu-1");
+    change.set_slots(2);
+    change.set_shared_instance(true);
+    auto changed = co_await call(&Async::ChangeInstance, change);
+    EXPECT_TRUE(changed.ok());
+    change.set_api_url("http://other:8188/");
+    change.mutable_access();
+    changed = co_await call(&Async::ChangeInstance, std::move(change));
+    EXPECT_TRUE(changed.ok());
+    EXPECT_EQ(store_.changes.size(), 2u);
+    EXPECT_EQ(store_.changes.at(0).slots, 2);
+    EXPECT_EQ(store_.changes.at(0).shared_instance, true);
+    EXPECT_FALSE(store_.changes.at(0).api_url || store_.changes.at(0).headers || store_.changes.at(0).behind_proxy);
+    EXPECT_EQ(store_.changes.at(1).api_url, "http://other:8188");
+    EXPECT_EQ(store_.changes.at(1).ws_url, "ws://other:8188");
+    EXPECT_TRUE(store_.changes.at(1).headers && store_.changes.at(1).headers->empty());
+    co_return absl::OkStatus();
+  }
+
+  base::Task<absl::Status> switches() {
+    ASSIGN_OR_CO_RETURN([[maybe_unused]] const auto added, co_await add("gpu-1", "http://gpu.local:8188"));
+    ASSIGN_OR_CO_RETURN(const auto drained, co_await named(&Async::DrainInstance));
+    EXPECT_TRUE(drained.instance().draining());
+    ASSIGN_OR_CO_RETURN(const auto undrained, co_await named(&Async::UndrainInstance));
+    EXPECT_FALSE(undrained.instance().draining());
+    ASSIGN_OR_CO_RETURN([[maybe_unused]] const auto disabled, co_await named(&Async::DisableInstance));
+    ASSIGN_OR_CO_RETURN(const auto got, co_await named(&Async::GetInstance));
+    EXPECT_FALSE(got.instance().enabled());
+    ASSIGN_OR_CO_RETURN(const auto enabled, co_await named(&Async::EnableInstance));
+    EXPECT_TRUE(enabled.instance().enabled());
+    ASSIGN_OR_CO_RETURN(const auto removed, co_await named(&Async::RemoveInstance));
+    EXPECT_EQ(removed.instance().removed_at().seconds(), 1'767'323'099);
+    const auto gone = co_await named(&Async::GetInstance);
+    EXPECT_TRUE(absl::IsNotFound(gone.status()));
     co_return absl::OkStatus();
   }
 
@@ -142,6 +251,16 @@ class InstanceServiceTest : public GrpcTest {
 TEST_F(InstanceServiceTest, AddListDisableAndAHintAfterEachChange) {
   EXPECT_EQ(with_instances(life()), absl::OkStatus());
   EXPECT_THAT(hints_.sent, ElementsAre(ports::Topic::kInstances, ports::Topic::kInstances));
+}
+
+TEST_F(InstanceServiceTest, CredentialsGoInAndNeverOutAndOnlyWhatIsGivenChanges) {
+  EXPECT_EQ(with_instances(access_and_changes()), absl::OkStatus());
+  EXPECT_THAT(hints_.sent, SizeIs(3));
+}
+
+TEST_F(InstanceServiceTest, EverySwitchIsTakenAndHinted) {
+  EXPECT_EQ(with_instances(switches()), absl::OkStatus());
+  EXPECT_THAT(hints_.sent, SizeIs(6));
 }
 
 TEST_F(InstanceServiceTest, WrongInputReachesNoStoreAndSendsNoHint) {

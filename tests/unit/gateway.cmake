@@ -5,4 +5,5 @@ renderyard_test(gateway_feed_test LABEL unit
     ${CMAKE_CURRENT_LIST_DIR}/gateway_feed_trouble_test.cc
     ${CMAKE_CURRENT_LIST_DIR}/gateway_progress_test.cc
   LINK renderyard_gateway renderyard_testing_sim)
-renderyard_test(cli_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/cli_test.cc LINK renderyard_cli)
+renderyard_test(cli_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/cli_test.cc
+  ${CMAKE_CURRENT_LIST_DIR}/cli_access_test.cc LINK renderyard_cli)

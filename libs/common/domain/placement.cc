@@ -18,7 +18,7 @@ std::vector<Placement> place(const std::vector<base::JobId>& jobs, std::vector<S
 
 std::string waiting_reason(int instances_enabled, int instances_usable, std::size_t free_slots) {
   if (free_slots > 0) return {};
-  if (instances_enabled == 0) return "no_instance: no ComfyUI instance is registered and enabled";
+  if (instances_enabled == 0) return "no_instance: no ComfyUI instance is registered, enabled and not draining";
   if (instances_usable == 0) {
     return "no_instance_connected: none of " + std::to_string(instances_enabled) + " enabled instances is connected";
   }

@@ -1,6 +1,6 @@
 // One ComfyUI server as the bridge sees it. Real: services/bridge/comfy (websocketpp, libcurl, an own connection for
 // POST /prompt); fake: testing/fake_comfy. Errors: UNAVAILABLE (no answer, refused, 5xx), DEADLINE_EXCEEDED, NOT_FOUND,
-// INVALID_ARGUMENT (the answer could not be parsed). A look that fails is no look.
+// INVALID_ARGUMENT (the answer could not be parsed), PERMISSION_DENIED (401 and 403). A look that fails is no look.
 #pragma once
 
 #include <absl/functional/any_invocable.h>
@@ -41,6 +41,8 @@ struct ComfyAbilities {
   bool preview_metadata = false;  // pictures name their prompt and node once our flags were sent
   bool progress_state = false;
   std::string version;  // as /system_stats says, may be empty
+  // Not asked for but said by the operator: others use it too. Where an interrupt hits whatever runs, none is sent.
+  bool shared = false;
 };
 
 // What the server says of the file that has a name now. Absent: it does not say.
@@ -64,6 +66,9 @@ struct FetchedFile {
 class ComfyInstance {
  public:
   virtual ~ComfyInstance() = default;
+
+  // Sent with every request and handshake from the next one on; none at first.
+  virtual void set_access(std::vector<SecretHeader> headers) = 0;
 
   // Connects /ws?clientId=…, sends the feature flags, waits for the first `status`.
   virtual base::Task<absl::StatusOr<std::unique_ptr<ComfySocket>>> connect(std::string client_id,

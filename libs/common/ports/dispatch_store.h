@@ -15,7 +15,8 @@
 
 namespace renderyard::ports {
 
-// A free slot of an instance that may get work: enabled, not removed, connected or polling, with a live lease.
+// A free slot of an instance that may get work: enabled, not removed, not draining, connected or polling, with a live
+// lease.
 struct FreeSlot {
   InstanceId instance_id;
   int slot_no = 0;
@@ -23,8 +24,8 @@ struct FreeSlot {
 
 struct Fleet {
   std::vector<FreeSlot> free_slots;  // ordered by instance id, slot number
-  int instances_enabled = 0;
-  int instances_usable = 0;  // connected or polling, leased
+  int instances_enabled = 0;         // and not draining
+  int instances_usable = 0;          // connected or polling, leased
 };
 
 struct Candidate {

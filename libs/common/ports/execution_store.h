@@ -91,18 +91,21 @@ class ExecutionStore {
   // Like reclaim for instances whose lease is absent or expired (by the database's clock); at most `limit`.
   virtual base::Task<absl::StatusOr<std::vector<Lease>>> acquire(BridgeIdentity who, absl::Duration ttl, int limit) = 0;
   // Extends; returns those that are still ours. An instance that was disabled or removed and has no live execution is
-  // not renewed.
+  // not renewed. Free slots that are too many since an operator took some away are dropped on the way.
   virtual base::Task<absl::StatusOr<std::vector<InstanceId>>> renew(BridgeIdentity who, std::vector<Lease> leases,
                                                                     absl::Duration ttl) = 0;
-  // Ends the lease now (regular shutdown, disabled instance); fenced by epoch.
+  // Ends the lease now (regular shutdown, disabled instance); fenced by epoch. Credentials of a removed instance that
+  // nothing lives on are forgotten.
   virtual base::Task<absl::Status> release(std::vector<Lease> leases) = 0;
 
-  // Those of `ids` that exist, by id. One query for a fleet.
+  // Those of `ids` that exist, by id, without header_names and live_executions. One query for a fleet.
   virtual base::Task<absl::StatusOr<std::vector<InstanceRow>>> instances(std::vector<InstanceId> ids) = 0;
   // What the holder of `owner`'s leases, expired ones included, does not know yet, by id: its live executions (assigned
   // … collecting) other than `known`, and those with a wish to cancel. One query for a fleet, and few rows.
   virtual base::Task<absl::StatusOr<std::vector<ExecutionRow>>> news(std::string owner,
                                                                      std::vector<ExecutionId> known) = 0;
+  // Secrets, by name.
+  virtual base::Task<absl::StatusOr<std::vector<SecretHeader>>> access(InstanceId id) = 0;
   virtual base::Task<absl::StatusOr<ExecutionRow>> read(ExecutionId id) = 0;
   // Workflow and parameters of a job (for adopted executions). NOT_FOUND.
   virtual base::Task<absl::StatusOr<StartedExecution>> load(ExecutionId id) = 0;

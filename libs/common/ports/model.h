@@ -133,6 +133,14 @@ struct ExecutionRow {
   std::optional<absl::Time> submitted_at, accepted_at, started_at, ended_at, completed_at, settled_at;
 };
 
+// A header that is sent with every request to one server. The value is a secret: never logged, never answered.
+struct SecretHeader {
+  std::string name;
+  std::string value;
+
+  friend bool operator==(const SecretHeader&, const SecretHeader&) = default;
+};
+
 struct InstanceRow {
   InstanceId id;
   std::string name;
@@ -146,6 +154,14 @@ struct InstanceRow {
   std::optional<absl::Time> last_connected_at, last_disconnected_at, removed_at;
   std::optional<std::string> lease_owner;
   std::optional<std::string> witness_prompt_id;  // the last prompt seen finished there
+  bool is_draining = false;                      // no new work; what lives there ends there
+  bool behind_proxy = false;                     // absence of a prompt is never proof that it will not appear
+  bool unique_prefix = true;                     // filename_prefix is made unique per execution
+  bool shared_instance = false;                  // others use it: no interrupt that might hit their prompts
+  std::int64_t config_version = 1;               // raised by every change of an operator
+  bool has_access = false;
+  std::vector<std::string> header_names;  // of the access, sorted; the values are read by ExecutionStore::access()
+  int live_executions = 0;
 };
 
 // Ephemeral: may be coalesced, never numbered. Sent by bridges, merged by gateways.

@@ -90,6 +90,12 @@ ports::InstanceRow FakeDatabase::view(const InstanceRecord& instance) const {
   ports::InstanceRow row = instance.row;
   row.witness_prompt_id = instance.witness_prompt_id;
   if (const auto* lease = live_lease(row.id)) row.lease_owner = lease->owner;
+  row.has_access = !instance.headers.empty();
+  for (const ports::SecretHeader& header : instance.headers) row.header_names.push_back(header.name);
+  row.live_executions =
+      static_cast<int>(std::count_if(tables_.executions.begin(), tables_.executions.end(), [&](const auto& entry) {
+        return entry.second.row.instance_id == row.id && !domain::is_final(entry.second.row.state);
+      }));
   return row;
 }
 

@@ -120,6 +120,7 @@ class Transaction {
   void put(ports::InstanceId instance, const LeaseRecord& lease);
   void put(ports::UserId user, const std::string& key, const IdempotencyRecord& record);
   void set_slot(const SlotKey& slot, std::optional<ports::ExecutionId> execution);
+  void drop_slot(const SlotKey& slot);
   void free_slot_of(const ports::ExecutionRow& execution);
   void set_waiting_reason(std::string reason);
 

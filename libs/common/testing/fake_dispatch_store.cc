@@ -20,19 +20,25 @@ using ports::ExecutionState;
 using ports::InstanceStatus;
 using ports::JobStatus;
 
+// Operators let it have work.
+bool in_service(const ports::InstanceRow& row) {
+  return row.is_enabled && !row.removed_at && !row.is_draining;
+}
+
 bool usable(const FakeDatabase& database, const ports::InstanceRow& row) {
   const bool connected = row.status == InstanceStatus::kConnected || row.status == InstanceStatus::kPolling;
-  return row.is_enabled && !row.removed_at && connected && database.live_lease(row.id) != nullptr;
+  return in_service(row) && connected && database.live_lease(row.id) != nullptr;
 }
 
 ports::Fleet read_fleet(Transaction& txn) {
   ports::Fleet fleet;
   for (const auto& [id, instance] : txn.tables().instances) {
-    if (instance.row.is_enabled && !instance.row.removed_at) ++fleet.instances_enabled;
+    if (in_service(instance.row)) ++fleet.instances_enabled;
     if (usable(txn.database(), instance.row)) ++fleet.instances_usable;
   }
   for (const auto& [key, execution] : txn.tables().slots) {
-    if (execution || !usable(txn.database(), txn.database().instance(key.first)->row)) continue;
+    const ports::InstanceRow& row = txn.database().instance(key.first)->row;
+    if (execution || key.second >= row.slots || !usable(txn.database(), row)) continue;
     ports::FreeSlot slot;
     slot.instance_id = key.first;
     slot.slot_no = key.second;
@@ -78,6 +84,8 @@ absl::StatusOr<std::vector<ports::ClaimedExecution>> claim_jobs(Transaction& txn
     const auto free = txn.tables().slots.find(slot);
     const JobRecord* found = txn.database().job(assignment.job_id);
     if (free == txn.tables().slots.end() || free->second) continue;
+    const ports::InstanceRow& instance = txn.database().instance(assignment.instance_id)->row;
+    if (assignment.slot_no >= instance.slots || !in_service(instance)) continue;
     if (found == nullptr || !claimable(*found, txn.now()) || txn.database().row_locked(assignment.job_id)) continue;
     JobRecord job = *found;
 

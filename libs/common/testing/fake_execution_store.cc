@@ -175,9 +175,14 @@ base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> FakeExecutionStore::r
 }
 
 base::Task<absl::Status> FakeExecutionStore::release(std::vector<ports::Lease> leases) {
-  return write<absl::Status>("release", Draws{}, [leases = std::move(leases)](Transaction& txn) {
-    release_leases(txn, leases);
-    return absl::OkStatus();
+  return write<absl::Status>("release", Draws{},
+                             [leases = std::move(leases)](Transaction& txn) { return release_leases(txn, leases); });
+}
+
+base::Task<absl::StatusOr<std::vector<ports::SecretHeader>>> FakeExecutionStore::access(ports::InstanceId id) {
+  return FakeStore::read<absl::StatusOr<std::vector<ports::SecretHeader>>>("access", [id](Transaction& txn) {
+    const InstanceRecord* found = txn.database().instance(id);
+    return found == nullptr ? std::vector<ports::SecretHeader>() : found->headers;
   });
 }
 

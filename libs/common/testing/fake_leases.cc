@@ -77,17 +77,37 @@ std::vector<ports::InstanceId> renew_leases(Transaction& txn, const ports::Bridg
     record.expires_at = txn.now() + ttl;
     txn.put(lease.instance_id, record);
     renewed.push_back(lease.instance_id);
+    drop_slots(txn, lease.instance_id);
   }
   return renewed;
 }
 
-void release_leases(Transaction& txn, const std::vector<ports::Lease>& leases) {
+void drop_slots(Transaction& txn, ports::InstanceId instance) {
+  const int slots = txn.database().instance(instance)->row.slots;
+  std::vector<SlotKey> too_many;
+  for (auto it = txn.tables().slots.lower_bound(SlotKey(instance, slots));
+       it != txn.tables().slots.end() && it->first.first == instance; ++it) {
+    if (!it->second) too_many.push_back(it->first);
+  }
+  for (const SlotKey& key : too_many) txn.drop_slot(key);
+}
+
+absl::Status forget_removed_access(Transaction& txn, ports::InstanceId instance) {
+  InstanceRecord record = *txn.database().instance(instance);
+  if (!record.row.removed_at || txn.database().has_live_execution(instance)) return absl::OkStatus();
+  record.headers.clear();
+  return txn.put(record);
+}
+
+absl::Status release_leases(Transaction& txn, const std::vector<ports::Lease>& leases) {
   for (const auto& lease : leases) {
+    RETURN_IF_ERROR(forget_removed_access(txn, lease.instance_id));
     if (!holds_lease(txn.tables(), lease.instance_id, lease.epoch)) continue;
     LeaseRecord record = txn.tables().leases.at(lease.instance_id);
     record.expires_at = txn.now();
     txn.put(lease.instance_id, record);
   }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> write_instance_state(Transaction& txn, const ports::InstanceState& state) {

@@ -19,7 +19,11 @@ absl::StatusOr<std::vector<ports::Lease>> take_leases(Transaction& txn, const po
                                                       absl::Duration ttl, Acquisition which, int limit);
 std::vector<ports::InstanceId> renew_leases(Transaction& txn, const ports::BridgeIdentity& who,
                                             const std::vector<ports::Lease>& leases, absl::Duration ttl);
-void release_leases(Transaction& txn, const std::vector<ports::Lease>& leases);
+// Free slots that are too many.
+void drop_slots(Transaction& txn, ports::InstanceId instance);
+// Of an instance that was removed and is empty.
+absl::Status forget_removed_access(Transaction& txn, ports::InstanceId instance);
+absl::Status release_leases(Transaction& txn, const std::vector<ports::Lease>& leases);
 // Is this the epoch of the instance's lease, live or not?
 bool holds_lease(const FakeTables& tables, ports::InstanceId instance, ports::Epoch epoch);
 absl::StatusOr<bool> write_instance_state(Transaction& txn, const ports::InstanceState& state);

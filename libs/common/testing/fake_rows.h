@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "libs/common/ports/model.h"
 
@@ -35,7 +36,8 @@ struct ExecutionRecord {
 };
 
 struct InstanceRecord {
-  ports::InstanceRow row;  // lease_owner stays empty here, it is computed on read
+  ports::InstanceRow row;  // lease_owner, header_names, live_executions stay empty here, they are computed on read
+  std::vector<ports::SecretHeader> headers;  // by name
   std::optional<std::string> witness_prompt_id;
 };
 

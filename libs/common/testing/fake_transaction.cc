@@ -214,6 +214,10 @@ absl::Status Transaction::put(const InstanceRecord& instance) {
   RETURN_IF_ERROR(check_optional_text("status_reason", row.status_reason));
   RETURN_IF_ERROR(check_optional_text("witness_prompt_id", instance.witness_prompt_id));
   if (row.name.empty() || row.name.size() > 255) return absl::InvalidArgumentError("instances: name");
+  for (const ports::SecretHeader& header : instance.headers) {
+    RETURN_IF_ERROR(check_text("access", header.name));
+    RETURN_IF_ERROR(check_text("access", header.value));
+  }
   if (row.slots < 1 || row.slots > 64) return absl::InvalidArgumentError("instances: slots");
   for (const auto& [id, other] : tables().instances) {
     if (id == row.id || row.removed_at || other.row.removed_at) continue;
@@ -251,6 +255,12 @@ void Transaction::put(ports::UserId user, const std::string& key, const Idempote
 
 void Transaction::set_slot(const SlotKey& slot, std::optional<ports::ExecutionId> execution) {
   assign(database_.tables_.slots, slot, execution);
+}
+
+void Transaction::drop_slot(const SlotKey& slot) {
+  auto node = database_.tables_.slots.extract(slot);
+  if (node.empty()) return;
+  undo_.emplace_back([this, slot, before = node.mapped()] { database_.tables_.slots[slot] = before; });
 }
 
 void Transaction::free_slot_of(const ports::ExecutionRow& execution) {

@@ -43,6 +43,10 @@ base::Task<absl::Status> cancel_prompt(ComfyApi& api, std::string prompt_id, por
       co_return absl::UnavailableError("the prompt could not be taken off the queue");
     co_return absl::OkStatus();
   }
+  if (!abilities.targeted_interrupt && abilities.shared) {
+    co_return absl::FailedPreconditionError(
+        "this server interrupts whatever runs, and others use it too: not asked, the prompt runs to its end");
+  }
   if (!abilities.targeted_interrupt && !listing.pending.empty()) {
     co_return absl::FailedPreconditionError(
         "this server interrupts whatever runs, and other prompts wait behind ours: not asked");

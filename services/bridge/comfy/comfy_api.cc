@@ -16,7 +16,8 @@ absl::Status to_status(int status, std::string_view target) {
   const auto path = target.substr(0, target.find('?'));
   std::string text = absl::StrCat(std::string(path), " was answered with ", status);
   if (status == 404 || status == 405) return absl::NotFoundError(text);
-  if (status < 400 || status == 401 || status == 403 || status == 429 || status >= 500) {
+  if (status == 401 || status == 403) return absl::PermissionDeniedError(text);
+  if (status < 400 || status == 429 || status >= 500) {
     return absl::UnavailableError(text);
   }
   return absl::InvalidArgumentError(text);
@@ -25,7 +26,8 @@ absl::Status to_status(int status, std::string_view target) {
 }  // namespace
 
 base::Task<absl::StatusOr<std::string>> ComfyApi::get(std::string target, absl::Time deadline) {
-  HttpRequest request{.url = url_.http(target), .json = {}, .max_body = max_listing_bytes_, .once = false};
+  HttpRequest request{
+      .url = url_.http(target), .headers = url_.headers, .json = {}, .max_body = max_listing_bytes_, .once = false};
   ASSIGN_OR_CO_RETURN(HttpAnswer answer, co_await http_.request(std::move(request), deadline));
   CO_RETURN_IF_ERROR(to_status(answer.status, target));
   co_return std::move(answer.body);
@@ -33,15 +35,19 @@ base::Task<absl::StatusOr<std::string>> ComfyApi::get(std::string target, absl::
 
 base::Task<absl::StatusOr<std::string>> ComfyApi::post(std::string target, std::string json, bool once,
                                                        absl::Time deadline) {
-  HttpRequest request{
-      .url = url_.http(target), .json = std::move(json), .max_body = std::size_t{1} << 20, .once = once};
+  HttpRequest request{.url = url_.http(target),
+                      .headers = url_.headers,
+                      .json = std::move(json),
+                      .max_body = std::size_t{1} << 20,
+                      .once = once};
   ASSIGN_OR_CO_RETURN(HttpAnswer answer, co_await http_.request(std::move(request), deadline));
   CO_RETURN_IF_ERROR(to_status(answer.status, target));
   co_return std::move(answer.body);
 }
 
 base::Task<absl::StatusOr<HttpAnswer>> ComfyApi::download(std::string target, ByteSink sink, absl::Time deadline) {
-  HttpRequest request{.url = url_.http(target), .json = {}, .max_body = std::size_t{64} << 10, .once = false};
+  HttpRequest request{
+      .url = url_.http(target), .headers = url_.headers, .json = {}, .max_body = std::size_t{64} << 10, .once = false};
   ASSIGN_OR_CO_RETURN(HttpAnswer answer, co_await http_.stream(std::move(request), std::move(sink), deadline));
   CO_RETURN_IF_ERROR(to_status(answer.status, target));
   co_return answer;
@@ -50,6 +56,7 @@ base::Task<absl::StatusOr<HttpAnswer>> ComfyApi::download(std::string target, By
 base::Task<absl::StatusOr<HttpAnswer>> ComfyApi::head(std::string target, absl::Time deadline) {
   HttpRequest request;
   request.url = url_.http(target);
+  request.headers = url_.headers;
   request.head = true;
   ASSIGN_OR_CO_RETURN(HttpAnswer answer, co_await http_.request(std::move(request), deadline));
   CO_RETURN_IF_ERROR(to_status(answer.status, target));

@@ -1,5 +1,6 @@
 // ComfyUI's REST routes that may be asked again, as typed calls. One object per server.
-// Errors: as HttpClient's; besides UNAVAILABLE for 3xx, 401, 403, 429 and 5xx, NOT_FOUND for 404 and 405,
+// Errors: as HttpClient's; besides PERMISSION_DENIED for 401 and 403, UNAVAILABLE for 3xx, 429 and 5xx, NOT_FOUND for
+// 404 and 405,
 // INVALID_ARGUMENT for every other 4xx and for an answer that cannot be read.
 #pragma once
 
@@ -7,6 +8,7 @@
 #include <absl/time/time.h>
 
 #include <string>
+#include <vector>
 
 #include "libs/common/base/task.h"
 #include "libs/common/domain/comfy_message.h"
@@ -20,6 +22,9 @@ class ComfyApi {
   ComfyApi(HttpClient& http, InstanceUrl url, std::size_t max_listing_bytes)
       : http_(http), url_(std::move(url)), max_listing_bytes_(max_listing_bytes) {}
 
+  // From the next request on.
+  void set_headers(std::vector<ports::SecretHeader> headers) { url_.headers = std::move(headers); }
+
   // The body of a 200.
   base::Task<absl::StatusOr<std::string>> get(std::string target, absl::Time deadline);
   // `once`: never repeated by libcurl on its own.
@@ -32,7 +37,7 @@ class ComfyApi {
 
  private:
   HttpClient& http_;
-  const InstanceUrl url_;
+  InstanceUrl url_;
   const std::size_t max_listing_bytes_;
 };
 

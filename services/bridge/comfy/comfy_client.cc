@@ -2,6 +2,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <boost/asio/ssl/context.hpp>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -39,6 +40,12 @@ class ComfyClient final : public ports::ComfyInstance {
                                                                           absl::Time deadline) override {
     return connect_socket(shared_.sockets_, shared_.strand_, shared_.clock_, shared_.counters_, ws_url_,
                           std::move(client_id), deadline);
+  }
+
+  void set_access(std::vector<ports::SecretHeader> headers) override {
+    api_url_.headers = headers;
+    ws_url_.headers = headers;
+    api_.set_headers(std::move(headers));
   }
 
   base::Task<absl::StatusOr<ports::ComfyAbilities>> probe(absl::Time deadline) override {
@@ -92,8 +99,8 @@ class ComfyClient final : public ports::ComfyInstance {
 
  private:
   ComfyClients& shared_;
-  const InstanceUrl api_url_;
-  const InstanceUrl ws_url_;
+  InstanceUrl api_url_;
+  InstanceUrl ws_url_;
   ComfyApi api_;
 };
 
@@ -107,6 +114,7 @@ class NoClient final : public ports::ComfyInstance {
   base::Task<absl::StatusOr<std::unique_ptr<ports::ComfySocket>>> connect(std::string, absl::Time) override {
     co_return why_;
   }
+  void set_access(std::vector<ports::SecretHeader>) override {}
   base::Task<absl::StatusOr<ports::ComfyAbilities>> probe(absl::Time) override { co_return why_; }
   base::Task<domain::PostOutcome> post_prompt(std::string, absl::Time) override {
     domain::PostOutcome outcome;
@@ -132,6 +140,16 @@ class NoClient final : public ports::ComfyInstance {
 };
 
 }  // namespace
+
+absl::Status check_ca_file(const std::string& ca_file) {
+  if (ca_file.empty()) return absl::OkStatus();
+  boost::asio::ssl::context context(boost::asio::ssl::context::tls_client);
+  boost::system::error_code error;
+  context.load_verify_file(ca_file, error);
+  if (!error) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("comfyui-ca-file: ", ca_file, " has no certificate that can be read (",
+                                                 error.message(), "); name a PEM file"));
+}
 
 ComfyClients::ComfyClients(ComfyIo& io, base::Strand& strand, base::Clock& clock, ComfyOptions options)
     : strand_(strand),

@@ -17,11 +17,14 @@
 namespace renderyard::comfy {
 
 struct ComfyOptions {
-  // PEM file of the certificates to trust for https and wss; empty = the system's.
+  // PEM file of certificates to trust for https and wss beside the system's; may be empty.
   std::string ca_file;
   // Bound for one /history or /queue answer; they carry whole workflows.
   std::size_t max_listing_bytes = std::size_t{64} << 20;
 };
+
+// OK for an empty name and for a PEM file with at least one certificate; else INVALID_ARGUMENT that says what is wrong.
+absl::Status check_ca_file(const std::string& ca_file);
 
 class ComfyClients final : public ports::ComfyConnector {
  public:

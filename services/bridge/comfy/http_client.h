@@ -20,16 +20,19 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "libs/common/base/clock.h"
 #include "libs/common/base/strand.h"
 #include "libs/common/base/task.h"
+#include "libs/common/ports/model.h"
 #include "services/bridge/comfy/comfy_io.h"
 
 namespace renderyard::comfy {
 
 struct HttpRequest {
   std::string url;
+  std::vector<ports::SecretHeader> headers = {};
   std::optional<std::string> json;  // a POST with this body; a GET without
   bool head = false;                // a HEAD: there is no body to read
   std::size_t max_body = std::size_t{16} << 20;
@@ -50,7 +53,7 @@ using ByteSink = absl::AnyInvocable<absl::Status(std::string_view)>;
 
 class HttpClient {
  public:
-  // ca_file: PEM file of the certificates to trust; empty = the system's.
+  // ca_file: PEM file of certificates to trust beside the system's; may be empty.
   HttpClient(ComfyIo& io, base::Strand& strand, base::Clock& clock, std::string ca_file);
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;

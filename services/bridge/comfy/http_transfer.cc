@@ -15,6 +15,9 @@ absl::Status to_status(CURLcode code, const char* detail, bool begun) {
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
       return absl::DeadlineExceededError(text);
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+      return absl::UnavailableError("TLS: the server's certificate was refused: " + text);
     case CURLE_PARTIAL_FILE:
       return absl::DataLossError(text);
     case CURLE_URL_MALFORMAT:
@@ -45,21 +48,31 @@ HttpTransfer::HttpTransfer(HttpRequest request, absl::Duration timeout, std::str
   curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, error_);
   curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, &HttpTransfer::on_body);
   curl_easy_setopt(easy_, CURLOPT_WRITEDATA, this);
-  if (!ca_file.empty()) curl_easy_setopt(easy_, CURLOPT_CAINFO, ca_file.c_str());
+  if (!ca_file.empty()) {
+    // In place of the system's bundle; its directory stays, and has the same certificates.
+    curl_easy_setopt(easy_, CURLOPT_CAINFO, ca_file.c_str());
+    const char* const system = curl_version_info(CURLVERSION_NOW)->capath;
+    if (system != nullptr) curl_easy_setopt(easy_, CURLOPT_CAPATH, system);
+  }
   if (request_.once) {
     curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(easy_, CURLOPT_FORBID_REUSE, 1L);
   }
   curl_easy_setopt(easy_, CURLOPT_FILETIME, 1L);
   if (request_.head) curl_easy_setopt(easy_, CURLOPT_NOBODY, 1L);
+  for (const ports::SecretHeader& header : request_.headers) {
+    // A semicolon is libcurl's way to send a header without a value.
+    const std::string line = header.value.empty() ? header.name + ";" : header.name + ": " + header.value;
+    headers_ = curl_slist_append(headers_, line.c_str());
+  }
   if (request_.json) {
     headers_ = curl_slist_append(headers_, "Content-Type: application/json");
     headers_ = curl_slist_append(headers_, "Expect:");  // no 100-continue
     curl_easy_setopt(easy_, CURLOPT_POST, 1L);
     curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.json->size()));
     curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, request_.json->c_str());
-    curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers_);
   }
+  if (headers_ != nullptr) curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers_);
 }
 
 HttpTransfer::~HttpTransfer() {

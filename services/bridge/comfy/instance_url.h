@@ -1,10 +1,14 @@
-// Where an instance is, taken apart. Base paths are kept, so a server may stand behind a path of a proxy.
+// Where an instance is, taken apart, and what is sent with every request to it. Base paths are kept, so a server may
+// stand behind a path of a proxy.
 #pragma once
 
 #include <absl/status/statusor.h>
 
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "libs/common/ports/model.h"
 
 namespace renderyard::comfy {
 
@@ -14,6 +18,9 @@ struct InstanceUrl {
   std::string port;       // never empty
   std::string authority;  // as in the Host header
   std::string path;       // without trailing slash, may be empty
+  // Credentials: sent with every request and handshake, after TLS has shown who answers; never a part of a URL or an
+  // error.
+  std::vector<ports::SecretHeader> headers;
 
   // scheme://authority/path + target; target begins with a slash.
   std::string http(std::string_view target) const;

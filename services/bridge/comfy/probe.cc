@@ -60,12 +60,16 @@ base::Task<absl::StatusOr<ports::ComfyAbilities>> probe_server(ComfyApi& api, ab
   abilities.preview_metadata = abilities.feature_flags && flags->root()["supports_preview_metadata"].bool_or(false);
 
   auto jobs = co_await ask(api, "/api/jobs?limit=1", deadline);
-  // 500 is the listing that another client poisoned: the route is there, the listing of no use.
-  if (!jobs.ok() && !absl::IsUnavailable(jobs.status())) co_return jobs.status();
+  // 500 is the listing that another client poisoned: the route is there, the listing of no use. A proxy may keep single
+  // routes shut.
+  if (!jobs.ok() && !absl::IsUnavailable(jobs.status()) && !absl::IsPermissionDenied(jobs.status())) {
+    co_return jobs.status();
+  }
   abilities.jobs_api = jobs.ok() && is_object_with(*jobs, "jobs");
 
   auto cancelled = co_await api.post("/api/jobs/cancel", R"({"job_ids":[]})", false, deadline);
-  if (!cancelled.ok() && !absl::IsNotFound(cancelled.status()) && !absl::IsInvalidArgument(cancelled.status())) {
+  if (!cancelled.ok() && !absl::IsNotFound(cancelled.status()) && !absl::IsInvalidArgument(cancelled.status()) &&
+      !absl::IsPermissionDenied(cancelled.status())) {
     co_return cancelled.status();
   }
   abilities.atomic_cancel = cancelled.ok() && is_object_with(*cancelled, "cancelled");

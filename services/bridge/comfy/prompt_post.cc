@@ -162,7 +162,9 @@ class Transfer : public std::enable_shared_from_this<Transfer<Stream>> {
     header_ = "POST " + url_.path + "/prompt HTTP/1.1\r\nHost: " + url_.authority +
               "\r\nUser-Agent: renderyard-bridge\r\nAccept: application/json\r\nContent-Type: application/json\r\n"
               "Content-Length: " +
-              std::to_string(body_.size()) + "\r\nConnection: close\r\n\r\n";
+              std::to_string(body_.size()) + "\r\nConnection: close\r\n";
+    for (const ports::SecretHeader& header : url_.headers) header_ += header.name + ": " + header.value + "\r\n";
+    header_ += "\r\n";
     const std::array<asio::const_buffer, 2> buffers{asio::buffer(header_), asio::buffer(body_)};
     asio::async_write(stream_, buffers, [self = this->shared_from_this()](error_code error, std::size_t bytes) {
       self->written(error, bytes);
@@ -282,11 +284,8 @@ struct PromptPoster::Settings {
     tls.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
                     asio::ssl::context::no_tlsv1_1);
     error_code error;  // without its certificates the context trusts nobody, which is what an error must mean
-    if (ca_file.empty()) {
-      tls.set_default_verify_paths(error);
-    } else {
-      tls.load_verify_file(ca_file, error);
-    }
+    tls.set_default_verify_paths(error);
+    if (!ca_file.empty()) tls.load_verify_file(ca_file, error);
     tls.set_verify_mode(asio::ssl::verify_peer);
   }
   asio::ssl::context tls;

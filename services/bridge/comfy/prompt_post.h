@@ -26,7 +26,7 @@ namespace renderyard::comfy {
 
 class PromptPoster {
  public:
-  // ca_file: PEM file of the certificates to trust; empty = the system's.
+  // ca_file: PEM file of certificates to trust beside the system's; may be empty.
   PromptPoster(ComfyIo& io, base::Strand& strand, base::Clock& clock, std::string ca_file);
   ~PromptPoster();
   PromptPoster(const PromptPoster&) = delete;

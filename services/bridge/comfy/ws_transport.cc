@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <utility>
+#include <vector>
 #include <websocketpp/client.hpp>
 #include <websocketpp/config/asio_client.hpp>
 
@@ -72,12 +73,13 @@ class Line final : public WsLine, public std::enable_shared_from_this<Line<Clien
  public:
   using Connection = typename Client::connection_type;
 
-  Line(asio::io_context& context, std::shared_ptr<void> endpoints, Client& client, std::string host,
+  Line(asio::io_context& context, std::shared_ptr<void> endpoints, Client& client, const InstanceUrl& url,
        std::string greeting, WsHandlers handlers)
       : context_(context),
         endpoints_(std::move(endpoints)),
         client_(client),
-        host_(std::move(host)),
+        host_(url.host),
+        headers_(url.headers),
         greeting_(std::move(greeting)),
         timer_(context),
         handlers_(std::move(handlers)) {}
@@ -111,6 +113,7 @@ class Line final : public WsLine, public std::enable_shared_from_this<Line<Clien
     const auto patience_ms =
         static_cast<long>(std::clamp<std::int64_t>(absl::ToInt64Milliseconds(patience), 1, 3600000));
     verify_name(*connection_, host_);
+    for (const ports::SecretHeader& header : headers_) connection_->replace_header(header.name, header.value);
     connection_->set_max_message_size(kMaxMessage);
     connection_->set_open_handshake_timeout(patience_ms);
     // The connection owns its handlers; they own us; finish() breaks the circle.
@@ -204,6 +207,7 @@ class Line final : public WsLine, public std::enable_shared_from_this<Line<Clien
   std::shared_ptr<void> endpoints_;  // keeps client_ alive
   Client& client_;
   const std::string host_;
+  const std::vector<ports::SecretHeader> headers_;
   const std::string greeting_;
   asio::steady_timer timer_;
   WsHandlers handlers_;
@@ -217,11 +221,8 @@ std::shared_ptr<asio::ssl::context> tls_context(const std::string& ca_file) {
   context->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
                        asio::ssl::context::no_tlsv1_1);
   boost::system::error_code error;
-  if (ca_file.empty()) {
-    context->set_default_verify_paths(error);
-  } else {
-    context->load_verify_file(ca_file, error);
-  }
+  context->set_default_verify_paths(error);
+  if (!ca_file.empty()) context->load_verify_file(ca_file, error);
   // Without its certificates the context trusts nobody, which is what an error must mean.
   context->set_verify_mode(asio::ssl::verify_peer);
   return context;
@@ -249,7 +250,7 @@ std::shared_ptr<WsLine> WsTransport::connect(const InstanceUrl& url, std::string
                                              absl::Duration patience, WsHandlers handlers) {
   const auto open = [&](auto& client) -> std::shared_ptr<WsLine> {
     using Client = std::remove_reference_t<decltype(client)>;
-    auto line = std::make_shared<Line<Client>>(endpoints_->context, endpoints_, client, url.host, std::move(greeting),
+    auto line = std::make_shared<Line<Client>>(endpoints_->context, endpoints_, client, url, std::move(greeting),
                                                std::move(handlers));
     line->begin(url.ws(target), patience);
     return line;

@@ -37,14 +37,14 @@ class WsLine {
 
 class WsTransport {
  public:
-  // ca_file: PEM file of the certificates to trust; empty = the system's.
+  // ca_file: PEM file of certificates to trust beside the system's; may be empty.
   WsTransport(ComfyIo& io, std::string ca_file);
   ~WsTransport();
   WsTransport(const WsTransport&) = delete;
   WsTransport& operator=(const WsTransport&) = delete;
 
-  // Connects to `url` with `target` (path and query) behind its path, and sends `greeting` as the first text message.
-  // Gives up after `patience`.
+  // Connects to `url`, with its headers and `target` (path and query) behind its path, and sends `greeting` as the
+  // first text message. Gives up after `patience`.
   std::shared_ptr<WsLine> connect(const InstanceUrl& url, std::string_view target, std::string greeting,
                                   absl::Duration patience, WsHandlers handlers);
 

@@ -55,7 +55,7 @@ base::Task<absl::Status> keep(base::Task<absl::StatusOr<T>> task, std::optional<
 struct BridgeLab::Process {
   explicit Process(BridgeLab& lab)
       : journal(lab.journal_),
-        clients(comfy_io, strand, clock),
+        clients(comfy_io, strand, clock, {.ca_file = lab.ca_file_}),
         store(strand, lab.database_, lab.link_),
         artifacts(strand, lab.depot_, lab.link_),
         cache(strand, lab.redis_, lab.link_),
@@ -84,15 +84,20 @@ struct BridgeLab::Process {
 };
 
 BridgeLab::BridgeLab(std::vector<std::string> sim_arguments, std::string ws_url)
+    : BridgeLab(std::move(sim_arguments), Way{.ws_url = std::move(ws_url)}) {}
+
+BridgeLab::BridgeLab(std::vector<std::string> sim_arguments, Way way)
     : sim_(std::move(sim_arguments)),
+      ca_file_(std::move(way.ca_file)),
       database_([] { return absl::Now(); }, "00000000-0000-4000-8000-00000000c105"),
       redis_([] { return absl::Now(); }),
       user_(database_.add_user("anna", ports::Role::kUser, std::string(64, 'a'))) {
   FakeInstanceStore instances(office_.strand(), database_, link_);
   ports::NewInstance wanted;
   wanted.name = "comfy-1";
-  wanted.api_url = sim_.url();
-  wanted.ws_url = ws_url.empty() ? "ws" + sim_.url().substr(4) : std::move(ws_url);
+  wanted.api_url = way.url ? way.url(sim_.url()) : sim_.url();
+  wanted.ws_url = way.ws_url.empty() ? "ws" + wanted.api_url.substr(4) : std::move(way.ws_url);
+  wanted.headers = std::move(way.headers);
   instance_ = now(instances.add(std::move(wanted))).id;
   start_bridge();
 }
@@ -156,6 +161,11 @@ ports::ExecutionId BridgeLab::order(std::string workflow) {
   if (claimed.size() != 1) throw std::runtime_error("the instance has no free slot");
   if (bridge_) bridge_->service.wake(claimed[0].execution_id);
   return claimed[0].execution_id;
+}
+
+void BridgeLab::change(ports::InstanceChange change) {
+  FakeInstanceStore instances(office_.strand(), database_, link_);
+  instance_ = now(instances.change("comfy-1", std::move(change))).id;
 }
 
 void BridgeLab::wish_cancel(ports::ExecutionId execution) {

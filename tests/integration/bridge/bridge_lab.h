@@ -7,12 +7,14 @@
 #include <absl/functional/function_ref.h>
 
 #include <boost/asio/io_context.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "libs/common/ports/instance_store.h"
 #include "libs/common/runtime/kernel_random.h"
 #include "libs/common/testing/fake_artifacts.h"
 #include "libs/common/testing/fake_database.h"
@@ -26,8 +28,16 @@ namespace renderyard::testing {
 
 class BridgeLab {
  public:
-  // ws_url: where the bridge looks for the WebSocket; empty = at the server.
+  // How the bridge gets to the server.
+  struct Way {
+    std::function<std::string(const std::string& server_url)> url = {};  // none = straight
+    std::string ws_url = {};  // where the bridge looks for the WebSocket; empty = beside the API
+    std::vector<ports::SecretHeader> headers = {};
+    std::string ca_file = {};
+  };
+
   explicit BridgeLab(std::vector<std::string> sim_arguments, std::string ws_url = "");
+  BridgeLab(std::vector<std::string> sim_arguments, Way way);
   ~BridgeLab();
   BridgeLab(const BridgeLab&) = delete;
   BridgeLab& operator=(const BridgeLab&) = delete;
@@ -46,6 +56,8 @@ class BridgeLab {
 
   // A job of this workflow, claimed for a free slot of the instance.
   ports::ExecutionId order(std::string workflow);
+  // As an operator, without a hint.
+  void change(ports::InstanceChange change);
   void wish_cancel(ports::ExecutionId execution);
 
   const ports::ExecutionRow& row(ports::ExecutionId execution) const;
@@ -72,6 +84,7 @@ class BridgeLab {
   std::string http(std::string_view path, std::optional<std::string> json);
 
   SimProcess sim_;
+  const std::string ca_file_;
   FakeDatabase database_;
   ArtifactDepot depot_;
   FakeRedis redis_;

@@ -38,7 +38,7 @@ TEST_F(HttpClientTest, StatusesBecomeErrors) {
   const std::vector<std::pair<int, absl::StatusCode>> cases = {
       {404, absl::StatusCode::kNotFound},    {405, absl::StatusCode::kNotFound},
       {500, absl::StatusCode::kUnavailable}, {503, absl::StatusCode::kUnavailable},
-      {429, absl::StatusCode::kUnavailable}, {403, absl::StatusCode::kUnavailable},
+      {429, absl::StatusCode::kUnavailable}, {403, absl::StatusCode::kPermissionDenied},
       {302, absl::StatusCode::kUnavailable}, {400, absl::StatusCode::kInvalidArgument}};
   for (const auto& [status, code] : cases) {
     RawServer server([status = status](RawConnection& connection) {
@@ -227,6 +227,7 @@ TEST_F(HttpClientTest, CancelUsesTheBestWayAndNeverHitsOthers) {
     std::string queue;
     std::vector<std::string> sent;
     absl::StatusCode code;
+    bool shared = false;
   };
   const Case cases[] = {
       {"atomic", true, true, "", {"POST /api/jobs/me/cancel {}"}, absl::StatusCode::kOk},
@@ -246,6 +247,20 @@ TEST_F(HttpClientTest, CancelUsesTheBestWayAndNeverHitsOthers) {
        queue("me", "x"),
        {deletion, "GET /queue"},
        absl::StatusCode::kFailedPrecondition},
+      {"global, shared",
+       false,
+       false,
+       queue("me", ""),
+       {deletion, "GET /queue"},
+       absl::StatusCode::kFailedPrecondition,
+       true},
+      {"targeted, shared",
+       false,
+       true,
+       queue("me", "x"),
+       {deletion, "GET /queue", interruption},
+       absl::StatusCode::kOk,
+       true},
       {"global, other runs", false, false, queue("x", ""), {deletion, "GET /queue"}, absl::StatusCode::kOk},
   };
   for (const auto& c : cases) {
@@ -259,6 +274,7 @@ TEST_F(HttpClientTest, CancelUsesTheBestWayAndNeverHitsOthers) {
     ports::ComfyAbilities abilities;
     abilities.atomic_cancel = c.atomic;
     abilities.targeted_interrupt = c.targeted;
+    abilities.shared = c.shared;
     EXPECT_EQ(await(instance(server.url())->cancel("me", abilities, in(20))).code(), c.code);
     EXPECT_EQ(seen_, c.sent);
   }

@@ -10,14 +10,23 @@
   "e.error_details->>'node_id', e.error_details->>'node_class', e.adoptions, e.assigned_at, e.submitted_at, "   \
   "e.accepted_at, e.started_at, e.ended_at, e.completed_at, e.settled_at"
 
-// Aliases i (comfyui_instances), s (comfyui_instance_statuses), l (its live lease, LEFT JOIN). ports::InstanceRow.
-#define RENDERYARD_INSTANCE_COLUMNS                                                                           \
-  "i.id, i.name, i.api_url, i.ws_url, s.name, i.is_enabled, i.slots, i.reconnect_attempts, i.status_reason, " \
-  "i.last_connected_at, i.last_disconnected_at, i.removed_at, l.owner, i.witness_prompt_id"
-#define RENDERYARD_INSTANCE_JOINS                           \
-  " JOIN comfyui_instance_statuses s ON s.id = i.status_id" \
-  " LEFT JOIN instance_leases l ON l.instance_id = i.id AND l.expires_at > clock_timestamp()"
-
 // domain::ExecutionState: those that are not final, and those that occupy a slot.
 #define RENDERYARD_LIVE_STATES "('assigned', 'submitting', 'queued', 'running', 'collecting')"
 #define RENDERYARD_FINAL_STATES "('withdrawn', 'not_accepted', 'completed', 'failed', 'cancelled', 'lost')"
+
+// Aliases i (comfyui_instances), s (comfyui_instance_statuses), l (its live lease, LEFT JOIN). ports::InstanceRow, with
+// the details that operators see, or without.
+#define RENDERYARD_INSTANCE_FACTS                                                                             \
+  "i.id, i.name, i.api_url, i.ws_url, s.name, i.is_enabled, i.slots, i.reconnect_attempts, i.status_reason, " \
+  "i.last_connected_at, i.last_disconnected_at, i.removed_at, l.owner, i.witness_prompt_id, i.is_draining, "  \
+  "i.behind_proxy, i.unique_prefix, i.shared_instance, i.config_version, "                                    \
+  "EXISTS (SELECT FROM instance_access a WHERE a.instance_id = i.id), "
+#define RENDERYARD_INSTANCE_COLUMNS                                                      \
+  RENDERYARD_INSTANCE_FACTS                                                              \
+  "(SELECT string_agg(a.name, ',' ORDER BY a.name COLLATE \"C\") FROM instance_access a" \
+  " WHERE a.instance_id = i.id), "                                                       \
+  "(SELECT count(*) FROM comfyui_executions x WHERE x.instance_id = i.id AND x.status IN " RENDERYARD_LIVE_STATES ")"
+#define RENDERYARD_INSTANCE_COLUMNS_PLAIN RENDERYARD_INSTANCE_FACTS "NULL, 0"
+#define RENDERYARD_INSTANCE_JOINS                           \
+  " JOIN comfyui_instance_statuses s ON s.id = i.status_id" \
+  " LEFT JOIN instance_leases l ON l.instance_id = i.id AND l.expires_at > clock_timestamp()"

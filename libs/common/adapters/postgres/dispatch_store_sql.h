@@ -10,21 +10,22 @@
 
 namespace renderyard::postgres::sql {
 
-// An instance that may get work: enabled, not removed, connected or polling, leased.
+// An instance that operators let have work, and one that may get it now: also connected or polling, leased.
+#define RENDERYARD_IN_SERVICE " i.is_enabled AND i.removed_at IS NULL AND NOT i.is_draining"
 #define RENDERYARD_USABLE                                                                                 \
-  " i.is_enabled AND i.removed_at IS NULL"                                                                \
+  RENDERYARD_IN_SERVICE                                                                                   \
   " AND i.status_id IN (SELECT id FROM comfyui_instance_statuses WHERE name IN ('connected', 'polling'))" \
   " AND EXISTS (SELECT FROM instance_leases l WHERE l.instance_id = i.id AND l.expires_at > clock_timestamp())"
 
 // At least one row, by instance and slot: instances enabled, instances usable, a free slot (NULLs when there is none).
 inline constexpr Statement kFleet = {"fleet", R"(
 WITH usable AS (
-  SELECT i.id FROM comfyui_instances i WHERE )" RENDERYARD_USABLE R"(),
+  SELECT i.id, i.slots FROM comfyui_instances i WHERE )" RENDERYARD_USABLE R"(),
 free AS (
   SELECT s.instance_id, s.slot_no FROM instance_slots s JOIN usable ON usable.id = s.instance_id
-  WHERE s.execution_id IS NULL)
+  WHERE s.execution_id IS NULL AND s.slot_no < usable.slots)
 SELECT size.enabled, size.usable, free.instance_id, free.slot_no
-FROM (SELECT (SELECT count(*) FROM comfyui_instances WHERE is_enabled AND removed_at IS NULL) AS enabled,
+FROM (SELECT (SELECT count(*) FROM comfyui_instances i WHERE )" RENDERYARD_IN_SERVICE R"() AS enabled,
              (SELECT count(*) FROM usable) AS usable) AS size LEFT JOIN free ON true
 ORDER BY free.instance_id, free.slot_no)"};
 
@@ -43,9 +44,10 @@ WITH wanted AS (
   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::uuid[]) WITH ORDINALITY
     AS w (job_id, instance_id, slot_no, prompt_id, n)),
 slot AS (
-  SELECT s.instance_id, s.slot_no FROM instance_slots s
+  SELECT s.instance_id, s.slot_no FROM instance_slots s JOIN comfyui_instances i ON i.id = s.instance_id
   WHERE (s.instance_id, s.slot_no) IN (SELECT w.instance_id, w.slot_no FROM wanted w) AND s.execution_id IS NULL
-  FOR UPDATE SKIP LOCKED),
+    AND s.slot_no < i.slots AND )" RENDERYARD_IN_SERVICE R"(
+  FOR UPDATE OF s SKIP LOCKED),
 job AS (
   SELECT j.id, j.submitted_by, j.attempt + 1 AS attempt FROM jobs j
   WHERE j.id = ANY ($1::bigint[]) AND j.status_id = 1 AND j.claimed_at IS NULL AND j.cancel_requested_at IS NULL

@@ -144,8 +144,11 @@ base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> ExecutionStore::renew
     if (leases.empty()) return ours;
     const Params params = lease_arrays(Params().add(who.owner).add(who.address).add(ttl), leases);
     const pqxx::result result = session.run(sql::kRenew, params);
-    for (const auto& columns : result) ours.push_back(ports::InstanceId{columns[0].as<std::int64_t>()});
-    std::sort(ours.begin(), ours.end());
+    std::vector<std::int64_t> ids;
+    for (const auto& columns : result) ids.push_back(columns[0].as<std::int64_t>());
+    if (!ids.empty()) session.run(sql::kDropSlots, Params().array(ids));
+    std::sort(ids.begin(), ids.end());
+    for (const std::int64_t id : ids) ours.push_back(ports::InstanceId{id});
     return ours;
   };
   return offload<absl::StatusOr<std::vector<ports::InstanceId>>>(pool_, strand_, std::move(work));
@@ -153,7 +156,11 @@ base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> ExecutionStore::renew
 
 base::Task<absl::Status> ExecutionStore::release(Leases leases) {
   auto work = [leases = std::move(leases)](Session& session) -> absl::Status {
-    if (!leases.empty()) session.run(sql::kRelease, lease_arrays(Params(), leases));
+    if (leases.empty()) return absl::OkStatus();
+    session.run(sql::kRelease, lease_arrays(Params(), leases));
+    std::vector<std::int64_t> ids;
+    for (const ports::Lease& lease : leases) ids.push_back(lease.instance_id.value);
+    session.run(sql::kForgetRemovedAccess, Params().array(ids));
     return absl::OkStatus();
   };
   return offload<absl::Status>(pool_, strand_, std::move(work));
@@ -171,6 +178,16 @@ base::Task<absl::StatusOr<std::vector<ports::InstanceRow>>> ExecutionStore::inst
     return rows;
   };
   return offload<absl::StatusOr<std::vector<ports::InstanceRow>>>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::StatusOr<std::vector<ports::SecretHeader>>> ExecutionStore::access(ports::InstanceId id) {
+  auto work = [id](Session& session) -> absl::StatusOr<std::vector<ports::SecretHeader>> {
+    std::vector<ports::SecretHeader> headers;
+    const pqxx::result result = session.run(sql::kAccess, Params().add(id));
+    for (const auto& columns : result) headers.push_back({columns[0].c_str(), columns[1].c_str()});
+    return headers;
+  };
+  return offload<absl::StatusOr<std::vector<ports::SecretHeader>>>(pool_, strand_, std::move(work));
 }
 
 base::Task<absl::StatusOr<std::vector<ports::ExecutionRow>>> ExecutionStore::news(

@@ -23,6 +23,7 @@ class ExecutionStore final : public ports::ExecutionStore {
   base::Task<absl::StatusOr<std::vector<ports::InstanceRow>>> instances(std::vector<ports::InstanceId> ids) override;
   base::Task<absl::StatusOr<std::vector<ports::ExecutionRow>>> news(std::string owner,
                                                                     std::vector<ports::ExecutionId> known) override;
+  base::Task<absl::StatusOr<std::vector<ports::SecretHeader>>> access(ports::InstanceId id) override;
   base::Task<absl::StatusOr<ports::ExecutionRow>> read(ports::ExecutionId id) override;
   base::Task<absl::StatusOr<ports::StartedExecution>> load(ports::ExecutionId id) override;
 

@@ -71,8 +71,25 @@ WITH held AS (
 UPDATE instance_leases l SET expires_at = clock_timestamp() FROM held
 WHERE l.instance_id = held.instance_id AND l.expires_at > clock_timestamp())"};
 
+// $1 instances. Free slots that are too many. Never waits.
+inline constexpr Statement kDropSlots = {"drop_slots", R"(
+DELETE FROM instance_slots WHERE (instance_id, slot_no) IN (
+  SELECT s.instance_id, s.slot_no FROM instance_slots s JOIN comfyui_instances i ON i.id = s.instance_id
+  WHERE s.instance_id = ANY ($1::bigint[]) AND s.slot_no >= i.slots AND s.execution_id IS NULL
+  FOR UPDATE OF s SKIP LOCKED))"};
+
+// $1 instances. Of those that were removed and are empty.
+inline constexpr Statement kForgetRemovedAccess = {"forget_removed_access", R"(
+DELETE FROM instance_access a USING comfyui_instances i
+WHERE i.id = a.instance_id AND a.instance_id = ANY ($1::bigint[]) AND i.removed_at IS NOT NULL AND NOT EXISTS (
+  SELECT FROM comfyui_executions x WHERE x.instance_id = i.id AND x.status IN )" RENDERYARD_LIVE_STATES ")"};
+
+// $1 instance. By name.
+inline constexpr Statement kAccess = {
+    "access", R"(SELECT name, value FROM instance_access WHERE instance_id = $1 ORDER BY name COLLATE "C")"};
+
 // $1 instances. By id.
-inline constexpr Statement kInstances = {"instances", "SELECT " RENDERYARD_INSTANCE_COLUMNS R"(
+inline constexpr Statement kInstances = {"instances", "SELECT " RENDERYARD_INSTANCE_COLUMNS_PLAIN R"(
 FROM comfyui_instances i)" RENDERYARD_INSTANCE_JOINS " WHERE i.id = ANY ($1::bigint[]) ORDER BY i.id"};
 
 // $1 owner, $2 known executions. By id.

@@ -1,5 +1,7 @@
 #include "libs/common/adapters/postgres/rows.h"
 
+#include <absl/strings/str_split.h>
+
 #include <stdexcept>
 
 namespace renderyard::postgres {
@@ -74,6 +76,15 @@ ports::InstanceRow read_instance(Reader& reader) {
   row.removed_at = reader.maybe_time();
   row.lease_owner = reader.maybe_text();
   row.witness_prompt_id = reader.maybe_text();
+  row.is_draining = reader.boolean();
+  row.behind_proxy = reader.boolean();
+  row.unique_prefix = reader.boolean();
+  row.shared_instance = reader.boolean();
+  row.config_version = reader.number();
+  row.has_access = reader.boolean();
+  // No header's name has a comma.
+  if (const auto names = reader.maybe_text()) row.header_names = absl::StrSplit(*names, ',');
+  row.live_executions = reader.small();
   return row;
 }
 

@@ -105,6 +105,13 @@ v1::Instance to_proto(const ports::InstanceRow& instance) {
   message.set_reconnect_attempts(instance.reconnect_attempts);
   if (instance.last_connected_at) set_time(*instance.last_connected_at, *message.mutable_last_connected_at());
   if (instance.lease_owner) message.set_lease_owner(*instance.lease_owner);
+  message.set_draining(instance.is_draining);
+  message.set_behind_proxy(instance.behind_proxy);
+  message.set_unique_prefix(instance.unique_prefix);
+  message.set_shared_instance(instance.shared_instance);
+  for (const std::string& name : instance.header_names) message.add_access_headers(name);
+  message.set_live_executions(instance.live_executions);
+  if (instance.removed_at) set_time(*instance.removed_at, *message.mutable_removed_at());
   return message;
 }
 

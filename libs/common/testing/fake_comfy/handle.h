@@ -32,6 +32,7 @@ class FakeComfyInstance final : public ports::ComfyInstance {
 
   base::Task<absl::StatusOr<std::unique_ptr<ports::ComfySocket>>> connect(std::string client_id,
                                                                           absl::Time deadline) override;
+  void set_access(std::vector<ports::SecretHeader>) override {}  // these servers ask nobody for anything
   base::Task<absl::StatusOr<ports::ComfyAbilities>> probe(absl::Time deadline) override;
   base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time deadline) override;
   base::Task<absl::StatusOr<domain::QueueListing>> queue(absl::Time deadline) override;
