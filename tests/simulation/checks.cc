@@ -201,11 +201,12 @@ class Checker {
       FaultKind::kComfyGapAndForgets};
 
   // Did a fault of this kind hit the server at a time that matters to the execution?
-  bool hit(const ports::ExecutionRow& execution, std::initializer_list<FaultKind> kinds) const {
-    const absl::Time from = execution.submitted_at.value_or(execution.assigned_at) - absl::Seconds(15);
+  bool hit(const ports::ExecutionRow& execution, std::initializer_list<FaultKind> kinds,
+           absl::Duration felt_for = absl::Seconds(15)) const {
+    const absl::Time from = execution.submitted_at.value_or(execution.assigned_at) - felt_for;
     const absl::Time to = execution.completed_at.value_or(absl::InfiniteFuture());
     return std::any_of(faults_.records().begin(), faults_.records().end(), [&](const FaultRecord& record) {
-      if (record.comfy != execution.instance_id.value - 1 || record.at > to || record.until < from) return false;
+      if (record.comfy != park_.index_of(execution.instance_id) || record.at > to || record.until < from) return false;
       if (std::find(kinds.begin(), kinds.end(), record.kind) != kinds.end()) return true;
       // A POST that kills the server is a death for everything else on it.
       const bool death = record.kind == FaultKind::kComfyPost && record.post == PostFault::kDieOnAccept;
@@ -219,11 +220,15 @@ class Checker {
     if (last.adoptions > 0) return true;
     // A socket once deaf stays so until the next prompt finds it out.
     const bool deafened = std::any_of(faults_.records().begin(), faults_.records().end(), [&](const auto& record) {
-      return record.kind == FaultKind::kComfyDeaf && record.comfy == last.instance_id.value - 1 &&
+      return record.kind == FaultKind::kComfyDeaf && record.comfy == park_.index_of(last.instance_id) &&
              record.at <= last.completed_at.value_or(absl::InfiniteFuture());
     });
     return deafened ||
-           hit(last, {FaultKind::kComfyDropSockets, FaultKind::kComfyGapAndForgets, FaultKind::kComfyRefuse});
+           // The next attempt comes up to 30 s after the server is there again; work may come before it, by polling.
+           hit(last,
+               {FaultKind::kComfyDropSockets, FaultKind::kComfyGapAndForgets, FaultKind::kComfyRefuse,
+                FaultKind::kComfyDie},
+               absl::Seconds(45));
   }
 
   bool explained(const ports::JobRow& job, const std::string& error) {

@@ -75,6 +75,14 @@ std::string to_string(FaultKind kind, PostFault post) {
       return "artifacts_full";
     case FaultKind::kRedisAway:
       return "redis_away";
+    case FaultKind::kInstanceDrained:
+      return "instance_drained";
+    case FaultKind::kInstanceDisabled:
+      return "instance_disabled";
+    case FaultKind::kInstanceMoved:
+      return "instance_moved";
+    case FaultKind::kInstanceRemoved:
+      return "instance_removed";
   }
   return "?";
 }

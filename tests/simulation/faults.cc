@@ -25,7 +25,8 @@ constexpr Weighted kTable[] = {
     {FaultKind::kComfyOverwrites, 4},    {FaultKind::kComfyHistoryLag, 4},     {FaultKind::kComfySlow, 3},
     {FaultKind::kDatabaseAway, 6},       {FaultKind::kDatabaseAnswersLost, 8}, {FaultKind::kDatabaseHeld, 6},
     {FaultKind::kCallsLost, 5},          {FaultKind::kStreamsBreak, 5},        {FaultKind::kHintsLost, 6},
-    {FaultKind::kArtifactsFull, 3},      {FaultKind::kRedisAway, 1},
+    {FaultKind::kArtifactsFull, 3},      {FaultKind::kRedisAway, 1},           {FaultKind::kInstanceDrained, 4},
+    {FaultKind::kInstanceDisabled, 4},   {FaultKind::kInstanceMoved, 5},       {FaultKind::kInstanceRemoved, 4},
 };
 
 constexpr PostFault kPostFaults[] = {
@@ -89,7 +90,8 @@ std::vector<PlannedFault> plan_faults(base::Random& random, std::size_t comfies,
   return plan;
 }
 
-Faults::Faults(Park& park, std::vector<PlannedFault> plan) : park_(park), plan_(std::move(plan)) {
+Faults::Faults(Park& park, std::vector<PlannedFault> plan, int instances)
+    : park_(park), operator_(park, instances), plan_(std::move(plan)) {
   for (std::size_t i = 0; i < park_.comfies().size(); ++i) {
     park_.comfies()[i]->on_post_fault([this, i](PostFault post, const std::string& execution_id) {
       const base::ExecutionId id{std::strtoll(execution_id.c_str(), nullptr, 10)};
@@ -159,7 +161,7 @@ void Faults::executions_moved() {
       if (armed_[i].when_reached != execution.row.state) continue;
       PlannedFault fault = armed_[i];
       armed_.erase(armed_.begin() + static_cast<std::ptrdiff_t>(i));
-      fault.comfy = static_cast<std::size_t>(execution.row.instance_id.value - 1);
+      fault.comfy = static_cast<std::size_t>(park_.index_of(execution.row.instance_id));
       pending_.push_back({fault.extra_steps, fault});
       break;
     }
@@ -169,7 +171,7 @@ void Faults::executions_moved() {
 void Faults::count_states(const std::string& name, int comfy) {
   bool any = false;
   for (const auto& [id, execution] : park_.database().tables().executions) {
-    if (comfy >= 0 && execution.row.instance_id.value != comfy + 1) continue;
+    if (comfy >= 0 && park_.index_of(execution.row.instance_id) != comfy) continue;
     if (domain::is_final(execution.row.state)) {
       if (execution.row.settled_at || execution.row.state == ExecutionState::kWithdrawn) continue;
       coverage_.count(name, "unsettled");
@@ -193,6 +195,8 @@ void Faults::apply(const PlannedFault& fault) {
     apply_process(fault);
   } else if (is_comfy(fault.kind)) {
     apply_comfy(fault);
+  } else if (fault.kind >= FaultKind::kInstanceDrained) {
+    apply_operator(fault);
   } else {
     apply_outside(fault);
   }
@@ -346,6 +350,19 @@ void Faults::apply_outside(const PlannedFault& fault) {
   }
 }
 
+void Faults::apply_operator(const PlannedFault& fault) {
+  static constexpr Deed kDeeds[] = {Deed::kDrain, Deed::kDisable, Deed::kMove, Deed::kRemove};
+  const auto deed =
+      kDeeds[static_cast<std::size_t>(fault.kind) - static_cast<std::size_t>(FaultKind::kInstanceDrained)];
+  if (!operator_.act(deed, fault.comfy)) return;
+  const std::string name = to_string(fault.kind, fault.post);
+  const absl::Time now = park_.world().now();
+  records_.push_back({fault.kind, fault.post, now, now + fault.lasts, static_cast<int>(fault.comfy)});
+  count_states(name, static_cast<int>(fault.comfy));
+  park_.world().note("FAULT", name + " " + park_.comfies()[fault.comfy]->name());
+  later(fault.lasts, [this] { operator_.restore(); });
+}
+
 void Faults::stop_all() {
   stopped_ = true;
   armed_.clear();
@@ -373,6 +390,7 @@ void Faults::stop_all() {
     park_.start(role);
   }
   park_.hints().reconnect();
+  operator_.restore();
 }
 
 }  // namespace renderyard::simulation

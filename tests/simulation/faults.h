@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/simulation/coverage.h"
+#include "tests/simulation/operator.h"
 #include "tests/simulation/park.h"
 
 namespace renderyard::simulation {
@@ -41,6 +42,10 @@ enum class FaultKind {
   kHintsLost,
   kArtifactsFull,
   kRedisAway,
+  kInstanceDrained,
+  kInstanceDisabled,
+  kInstanceMoved,  // to another server, and the old one is removed
+  kInstanceRemoved,
 };
 
 std::string to_string(FaultKind kind, testing::FakeComfy::PostFault post);
@@ -68,7 +73,8 @@ struct FaultRecord {
 
 class Faults {
  public:
-  Faults(Park& park, std::vector<PlannedFault> plan);
+  // `instances`: how many the park has.
+  Faults(Park& park, std::vector<PlannedFault> plan, int instances);
 
   void start();
   // After every step of the world.
@@ -99,12 +105,14 @@ class Faults {
   void apply_process(const PlannedFault& fault);
   void apply_comfy(const PlannedFault& fault);
   void apply_outside(const PlannedFault& fault);
+  void apply_operator(const PlannedFault& fault);
   void later(absl::Duration delay, std::function<void()> what);
   void note_disturbed();
   // Counts the states of the live executions of one instance (or of all).
   void count_states(const std::string& name, int comfy);
 
   Park& park_;
+  Operator operator_;
   std::vector<PlannedFault> plan_;
   std::vector<PlannedFault> armed_;
   std::vector<Pending> pending_;

@@ -130,12 +130,12 @@ Park::Park(const Options& options, int instances)
   world_.trace().record(options.trace_lines);
   hints_.set_carrier([this](ports::Topic, testing::HintBus::Delivery delivery) { carry_hint(std::move(delivery)); });
   user_ = database_.add_user("workload", ports::Role::kUser, gateway::sha256_hex(kToken));
-  for (int i = 1; i <= instances; ++i) {
+  for (int i = 1; i <= instances + 1; ++i) {
     const std::string name = "comfy-" + std::to_string(i);
     testing::FakeComfy::Options comfy;
     comfy.own_prompt_ids = !world_.random().chance(0.1);
     comfies_.push_back(std::make_unique<testing::FakeComfy>(world_, name, comfy));
-    fleet_.emplace("http://" + name + ":8188", comfies_.back().get());
+    fleet_.emplace(url_of(static_cast<std::size_t>(i - 1)), comfies_.back().get());
   }
   sim::Process& setup = world_.start("setup");
   testing::ImmediateLink link;
@@ -151,6 +151,14 @@ Park::Park(const Options& options, int instances)
 
 Park::~Park() {
   for (const auto& process : world_.processes()) world_.kill(*process);
+}
+
+int Park::index_of(ports::InstanceId instance) const {
+  const std::string& url = database_.instance(instance)->row.api_url;
+  for (std::size_t i = 0; i < comfies_.size(); ++i) {
+    if (url_of(i) == url) return static_cast<int>(i);
+  }
+  return -1;
 }
 
 void Park::find(std::string finding) {

@@ -43,11 +43,11 @@ class Park {
   testing::HintBus& hints() { return hints_; }
   testing::ArtifactDepot& depot() { return depot_; }
   testing::FakeRedis& redis() { return redis_; }
-  // By order of the instances' ids, which are 1, 2, …
+  // At first one for each instance, in the order of their ids, and one to spare.
   std::vector<std::unique_ptr<testing::FakeComfy>>& comfies() { return comfies_; }
-  testing::FakeComfy& comfy_of(ports::InstanceId instance) {
-    return *comfies_.at(static_cast<std::size_t>(instance.value - 1));
-  }
+  static std::string url_of(std::size_t comfy) { return "http://comfy-" + std::to_string(comfy + 1) + ":8188"; }
+  // Index of the server an instance is at.
+  int index_of(ports::InstanceId instance) const;
   ports::UserId user() const { return user_; }
   double& hint_loss() { return hint_loss_; }
 

@@ -57,6 +57,7 @@ class PlantedInstance final : public ports::ComfyInstance {
     if (bug_ != PlantedBug::kUnseenGap || !socket.ok()) co_return socket;
     co_return std::make_unique<HealingSocket>(process_, *inner_, std::move(client_id), *std::move(socket));
   }
+  void set_access(std::vector<ports::SecretHeader> headers) override { inner_->set_access(std::move(headers)); }
   base::Task<absl::StatusOr<ports::ComfyAbilities>> probe(absl::Time deadline) override {
     return inner_->probe(deadline);
   }

@@ -45,6 +45,9 @@ class EagerStore final : public ports::ExecutionStore {
                                                                     std::vector<base::ExecutionId> known) override {
     return inner_.news(std::move(owner), std::move(known));
   }
+  base::Task<absl::StatusOr<std::vector<ports::SecretHeader>>> access(base::InstanceId id) override {
+    return inner_.access(id);
+  }
   base::Task<absl::StatusOr<ports::ExecutionRow>> read(base::ExecutionId id) override { return inner_.read(id); }
   base::Task<absl::StatusOr<ports::StartedExecution>> load(base::ExecutionId id) override { return inner_.load(id); }
   base::Task<absl::StatusOr<std::optional<ports::Advanced>>> advance(ports::Advance step) override {

@@ -22,10 +22,12 @@ class Run {
   explicit Run(const Options& options)
       : options_(options),
         plan_(base::SplitMix(options.seed ^ 0x9e3779b97f4a7c15ULL)),
-        park_(options, 2 + static_cast<int>(plan_.below(3))),
+        instances_(2 + static_cast<int>(plan_.below(3))),
+        park_(options, instances_),
         workload_(park_, plan_jobs(plan_), 2 + static_cast<int>(plan_.below(3))),
         faults_(park_,
-                options.faults ? plan_faults(plan_, park_.comfies().size(), kFaultSpan) : std::vector<PlannedFault>()),
+                options.faults ? plan_faults(plan_, park_.comfies().size(), kFaultSpan) : std::vector<PlannedFault>(),
+                instances_),
         checks_(park_) {
     park_.database_weather().committed = [this](std::string_view) {
       checks_.after_commit();
@@ -97,6 +99,7 @@ class Run {
 
   Options options_;
   mutable base::SplitMix plan_;
+  const int instances_;
   mutable Park park_;
   Workload workload_;
   Faults faults_;
