@@ -16,7 +16,8 @@
 # path_to_subscriber_p99_ms     the same without the throttle's hold: from the later of the frame and the end of the
 #                               interval since that execution's last update
 # recover_1000_s                from kill -9 of the bridge to the last of: an execution's first progress under its new
-#                               epoch, an instance connected again
+#                               epoch, and the first connect of each socket (one per instance, one more per execution,
+#                               for the client id that it was submitted with), by the bridge's log
 # recover_fresh_s               ... to the last execution whose progress has moved since, so its server was heard
 
 rss_when_quiet() { sleep "$1" && rss_kib "${pid_of[bridge]}"; }
@@ -115,9 +116,14 @@ measure_fleet() {
   unset "pid_of[bridge]"
   start_bridge "${throttle[@]}"
   wait "$watcher"
-  local lost connected_us back fresh
+  local lost sockets connected_us back fresh
   lost=$(sql "SELECT count(*) FROM comfyui_executions WHERE status NOT IN ('running', 'collecting', 'completed')")
-  connected_us=$(sql "SELECT round(1000000 * extract(epoch FROM max(last_connected_at))) FROM comfyui_instances")
+  # "sockets time": how many there are, and when the last of them was connected for the first time.
+  read -r sockets connected_us < <(jq -r 'select(.event == "starting" or .event == "comfyui_websocket_connected") |
+      "\(.client_id // "-") \(((.ts[0:19] + "Z" | fromdate) * 1000 + (.ts[20:23] | tonumber)) * 1000)"' "$run_dir/log/bridge.log" | awk '
+    $1 == "-" { delete seen; n = 0; next }
+    !($1 in seen) { seen[$1] = 1; ++n; last = $2 }
+    END { printf "%d %.0f\n", n, last }')
   # "followed since" per execution: its first progress after the kill with a higher epoch, and the first that differs.
   jq -r '"\(.execution) \(.epoch) \(.percent)/\(.node) \(.t_us)"' "$run_dir/progress.recover" | awk '
     !($1 in epoch) || $2 < epoch[$1] { epoch[$1] = $2 }
@@ -136,7 +142,7 @@ measure_fleet() {
   local adopted followed_us moved moved_us
   read -r adopted followed_us moved moved_us <"$run_dir/recovered"
   back=null fresh=null
-  if ((adopted >= live_before)); then
+  if ((adopted >= live_before && sockets >= fleet_size + live_before)); then
     back=$(calculate %.2f "(($followed_us > $connected_us ? $followed_us : $connected_us) - $killed) / 1000000")
   fi
   if ((moved >= live_before)); then fresh=$(calculate %.2f "($moved_us - $killed) / 1000000"); fi
@@ -164,5 +170,5 @@ measure_fleet() {
   row "  connects that succeeded, of $((connects + failed)) (at least 99.9)" "${value_of[connect_success_percent]}" %
   row "    p50, with probe" "$connect" ms
   row "  kill -9 until all $live_before are followed and connected (at most 5)" "$back" s
-  row "    until each was heard again ($adopted adopted, $moved heard, $lost lost)" "$fresh" s
+  row "    until each was heard again ($adopted adopted, $sockets sockets, $moved heard, $lost lost)" "$fresh" s
 }

@@ -11,7 +11,7 @@ begin_polls() {
   use_database silent
   silent_database=$database_url database_url=$keep
   start_fleet silent 1
-  silent_ledger=$fleet_dir/1/ledger.jsonl
+  silent_ledger=$fleet_dir/ledger.jsonl  # one server: no folder of its own
   bench_client faults --ports-file "$ports_file" --body '{"fault":"answer_late","delay_ms":0}'
   rm -f "$run_dir/silent.ports"
   start silent -- "$bin/renderyard-bridge" --admin-listen 127.0.0.1:0 --port-file "$run_dir/silent.ports" --log-level info \

@@ -6,9 +6,10 @@
 #                               in it and that of the last one is not), minus the floor: a client of bare sockets that
 #                               posts the same workflow, waits for its end, fetches history and file. Medians of one run
 #                               in which both take turns
-# commits_per_job               COMMIT records of transactions that touch the execution, without the claim, by pg_waldump
-# commit_share_percent          of the time over the floor: the commits that are waited for (all but the last, and the
-#                               claim's) at the median price of a durable one-row commit in the same run
+# commits_per_job               COMMIT records of transactions that touch the execution, without the claim, by pg_waldump; also
+#                               those that write progress, which do not wait for the disk
+# commit_share_percent          of the time over the floor, at most: so many commits (the last is not waited for, but the
+#                               claim is) at the median price of a durable one-row commit in the same run
 # file_fsync_share_percent      the same for one file made durable and renamed
 # requests_per_job              requests in comfysim's ledger (a fault that delays answers by 0 ms notes each), without
 #                               one per file
@@ -49,21 +50,25 @@ measure_turnaround() {
   bench_client turnaround "${options[@]}" --count "$count" --salt 1 >"$run_dir/turns"
   local executions
   executions=$(jq -r '.execution // empty' "$run_dir/turns" | paste -sd,)
-  sql "SELECT round(1000000 * extract(epoch FROM pg_xact_commit_timestamp(e.xmin) - pg_xact_commit_timestamp(c.xmin)))
+  # "execution claimed completed": commit times in µs.
+  sql "SELECT e.id, round(1000000 * extract(epoch FROM pg_xact_commit_timestamp(c.xmin))),
+              round(1000000 * extract(epoch FROM pg_xact_commit_timestamp(e.xmin)))
        FROM comfyui_executions e JOIN job_events c ON c.execution_id = e.id AND c.type = 'job_claimed'
-       WHERE e.id IN ($executions) AND e.status = 'completed'" >"$run_dir/ours"
+       WHERE e.id IN ($executions) AND e.status = 'completed'" | tr '|' ' ' >"$run_dir/commit_times"
+  awk '{ print $3 - $2 }' "$run_dir/commit_times" >"$run_dir/ours"
   (($(wc -l <"$run_dir/ours") == count)) || die "not every job was completed"
   local ours floor commit file p90
   ours=$(quantile 0.5 <"$run_dir/ours") p90=$(quantile 0.9 <"$run_dir/ours")
   floor=$(jq -r '.floor_us // empty' "$run_dir/turns" | quantile 0.5)
   commit=$(jq -r '.commit_us // empty' "$run_dir/turns" | quantile 0.5)
   file=$(jq -r '.file_us // empty' "$run_dir/turns" | quantile 0.5)
-  # Where the time is, by the row's own times.
-  sql "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM submitted_at - assigned_at) * 1000)::numeric(9,2) || ' ' ||
-              percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM accepted_at - submitted_at) * 1000)::numeric(9,2) || ' ' ||
-              percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM ended_at - accepted_at) * 1000)::numeric(9,2) || ' ' ||
-              percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM completed_at - ended_at) * 1000)::numeric(9,2)
-       FROM comfyui_executions WHERE id IN ($executions)" >"$run_dir/stages"
+  # Where the time is: claimed to accepted by the server, to the prompt's end, to completed.
+  jq -r 'select((.event == "accepted" or .event == "ended") and .execution_id) | "\(.event) \(.execution_id) \(.t_us)"' \
+    "$fleet_dir/1/ledger.jsonl" >"$run_dir/prompts"
+  awk 'NR == FNR { at[$1 " " $2] = $3; next } { print at["accepted " $1] - $2, at["ended " $1] - at["accepted " $1], $3 - at["ended " $1] }' \
+    "$run_dir/prompts" "$run_dir/commit_times" >"$run_dir/stages"
+  local stage stages=()
+  for stage in 1 2 3; do stages+=("$(calculate %.2f "$(cut -d' ' -f"$stage" "$run_dir/stages" | quantile 0.5) / 1000")"); done
 
   # The requests of some jobs and their commits.
   local ledger_lines requests files commits
@@ -121,7 +126,9 @@ measure_turnaround() {
   row "  assigned row to completed row, over the floor, p50 (at most 3)" "$over" ms
   row "    ours, p50 (p90 ${value_of[turnaround_p90_ms]})" "$ours_ms" ms
   row "    floor, p50 (at most 12)" "$floor_ms" ms
-  row "    assigned to submitting / to accepted / to ended / to completed" "$(tr ' ' '/' <"$run_dir/stages")" ms
+  row "    claimed to accepted by the server" "${stages[0]}" ms
+  row "    accepted to the prompt's end, at the server" "${stages[1]}" ms
+  row "    the prompt's end to completed" "${stages[2]}" ms
   row "    a durable commit ${value_of[commit_p50_ms]}, of which a job has $waited: share of what is over" "${value_of[commit_share_percent]}" %
   row "    a durable file ${value_of[file_fsync_p50_ms]}: share of what is over" "${value_of[file_fsync_share_percent]}" %
   while read -r n tables; do row "      commits per job of ${tables%,}" "$(calculate %.2f "$n / $counted")" ""; done <"$run_dir/commits"
