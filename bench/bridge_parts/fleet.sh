@@ -105,8 +105,9 @@ measure_fleet() {
   plain=$(cut -d' ' -f1 "$run_dir/delays" | quantile 0.99) path=$(cut -d' ' -f2 "$run_dir/delays" | quantile 0.99)
 
   say "kill -9 with $fleet_size live executions"
-  local live_before killed
+  local live_before epoch_before killed
   live_before=$(running_executions)
+  epoch_before=$(sql "SELECT max(owner_epoch) FROM comfyui_executions")
   bench_client watch --bridge "$bridge_grpc" --seconds 45 >"$run_dir/progress.recover" &
   watcher=$!
   sleep 2
@@ -125,16 +126,11 @@ measure_fleet() {
     !($1 in seen) { seen[$1] = 1; ++n; last = $2 }
     END { printf "%d %.0f\n", n, last }')
   # "followed since" per execution: its first progress after the kill with a higher epoch, and the first that differs.
-  jq -r '"\(.execution) \(.epoch) \(.percent)/\(.node) \(.t_us)"' "$run_dir/progress.recover" | awk '
-    !($1 in epoch) || $2 < epoch[$1] { epoch[$1] = $2 }
-    { line[NR] = $0 }
+  jq -r '"\(.execution) \(.epoch) \(.percent)/\(.node) \(.t_us)"' "$run_dir/progress.recover" | awk -v before="$epoch_before" '
+    $2 <= before { next }
+    !($1 in first) { first[$1] = $4; was[$1] = $3; next }
+    !($1 in moved) && $3 != was[$1] { moved[$1] = $4 }
     END {
-      for (i = 1; i <= NR; ++i) {
-        split(line[i], f, " ")
-        if (f[2] <= epoch[f[1]]) continue
-        if (!(f[1] in first)) { first[f[1]] = f[4]; was[f[1]] = f[3] }
-        else if (!(f[1] in moved) && f[3] != was[f[1]]) moved[f[1]] = f[4]
-      }
       for (e in first) { ++n; if (first[e] > last) last = first[e] }
       for (e in moved) { ++m; if (moved[e] > fresh) fresh = moved[e] }
       printf "%d %.0f %d %.0f\n", n, last, m, fresh
