@@ -8,7 +8,8 @@
 # jobs_twice                    executions or prompts that started twice, and jobs that ran by two executions (ledgers)
 # jobs_hanging                  not final two minutes after the last one moved
 # jobs_wrong_state              completed without a prompt that ended well or without a picture, failed or cancelled
-#                               although a prompt ended well, or failed without a reason (PostgreSQL against the ledgers)
+#                               although a prompt ended well that the server had not been made to forget (it may run on, and
+#                               nobody can ask for it), or failed without a reason (PostgreSQL against the ledgers)
 
 start_system() {
   use_database "$1"
@@ -92,20 +93,25 @@ measure_faults() {
   twice=$(jq -e '.executed_twice | arrays | length' <<<"$judged") || true
   [[ $twice =~ ^[0-9]+$ ]] || die "comfysim-judge cannot read the ledgers"
   ledgers | jq -r 'select(.event == "ended" and .status == "success" and .execution_id) | .execution_id' >"$run_dir/ended.well"
+  ledgers | jq -r 'select(.fault == "forget" and .execution_id) | .execution_id' >"$run_dir/forgotten"
   ledgers | jq -r 'select(.event == "started" and .execution_id) | .execution_id' >"$run_dir/ran"
   read -r jobs_by_two wrong < <(
     psql -X -q -A -t -F' ' -w -v ON_ERROR_STOP=1 "$database_url" <<SQL
 CREATE TEMPORARY TABLE ended_well (id bigint);
+CREATE TEMPORARY TABLE forgotten (id bigint);
 CREATE TEMPORARY TABLE ran (id bigint);
 \copy ended_well FROM '$run_dir/ended.well'
+\copy forgotten FROM '$run_dir/forgotten'
 \copy ran FROM '$run_dir/ran'
 SELECT (SELECT count(*) FROM (SELECT platform_job_id FROM comfyui_executions WHERE id IN (SELECT id FROM ran)
                               GROUP BY platform_job_id HAVING count(*) > 1) AS by_two),
        (SELECT count(*) FROM jobs j JOIN job_statuses s ON s.id = j.status_id
         CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM comfyui_executions e JOIN ended_well w ON w.id = e.id
                                            WHERE e.platform_job_id = j.id) AS well,
+                                   EXISTS (SELECT FROM comfyui_executions e JOIN ended_well w ON w.id = e.id
+                                           WHERE e.platform_job_id = j.id AND e.id NOT IN (SELECT id FROM forgotten)) AS known,
                                    EXISTS (SELECT FROM job_outputs o WHERE o.job_id = j.id) AS picture) AS seen
-        WHERE (s.name = 'completed' AND NOT (seen.well AND seen.picture)) OR (s.name IN ('failed', 'cancelled') AND seen.well)
+        WHERE (s.name = 'completed' AND NOT (seen.well AND seen.picture)) OR (s.name IN ('failed', 'cancelled') AND seen.known)
            OR (s.name = 'failed' AND (j.error_code IS NULL OR j.error_message IS NULL)));
 SQL
   )
