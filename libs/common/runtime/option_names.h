@@ -27,6 +27,7 @@ inline constexpr std::string_view kOptionNames[] = {
     "redis-url-file",
     // Bridge
     "bridge-id",
+    "comfyui-ca-file",
     "grpc-address",
     "lease-ttl",
     "lock-dir",
