@@ -135,6 +135,18 @@ int show_instance(const std::string& bridge, const std::string& name) {
   print(instance);
   std::string headers;
   for (const std::string& header : instance.access_headers()) headers += (headers.empty() ? "" : ", ") + header;
+  const v1::InstanceCapabilities& has = response.capabilities();
+  std::int64_t models = 0;
+  for (const v1::ModelList& list : has.model_lists()) models += list.models_size();
+  std::printf("ComfyUI            %s\n", has.comfyui_version().empty() ? "unknown" : has.comfyui_version().c_str());
+  for (const v1::ComfyDevice& device : has.devices()) {
+    std::printf("device             %s, %.1f GiB\n", device.name().c_str(),
+                static_cast<double>(device.vram_total()) / (1024.0 * 1024.0 * 1024.0));
+  }
+  if (response.has_capabilities()) {
+    std::printf("node classes       %d%s\n", has.node_classes_size(), has.complete() ? "" : " and more");
+    std::printf("models             %lld%s\n", static_cast<long long>(models), has.complete() ? "" : " and more");
+  }
   std::printf("id                 %lld\n", static_cast<long long>(instance.id()));
   std::printf("live executions    %d\n", instance.live_executions());
   std::printf("lease              %s\n", instance.lease_owner().empty() ? "none" : instance.lease_owner().c_str());

@@ -65,8 +65,12 @@ struct Config {
   absl::Duration start_patience = absl::Milliseconds(5);          // after the answer to a POST, for the prompt's start
   absl::Duration collect_quietly = absl::Milliseconds(100);       // copying that is over by then is no state of its own
   absl::Duration fetch_deadline = absl::Minutes(30);
-  absl::Duration fetch_budget = absl::Minutes(30);  // for getting one execution's files out of its instance
-  absl::Duration drain = absl::Seconds(10);         // for POSTs in flight at a regular stop
+  absl::Duration fetch_budget = absl::Minutes(30);        // for getting one execution's files out of its instance
+  absl::Duration capabilities_every = absl::Minutes(10);  // and after every connection,
+  absl::Duration capabilities_gap = absl::Minutes(1);     // but not sooner than so after the last reading,
+  absl::Duration capabilities_spread = absl::Seconds(5);  // and up to so later, for a fleet that connects at once
+  absl::Duration capabilities_deadline = absl::Minutes(1);
+  absl::Duration drain = absl::Seconds(10);  // for POSTs in flight at a regular stop
   absl::Duration witness_every = absl::Seconds(10);
 };
 

@@ -139,6 +139,8 @@ class InstanceGrpc final : public v1::InstanceService::CallbackService {
     ASSIGN_OR_CO_RETURN(const ports::InstanceRow row, co_await store_.get(std::move(name)));
     v1::GetInstanceResponse reply;
     *reply.mutable_instance() = runtime::to_proto(row);
+    ASSIGN_OR_CO_RETURN(const auto known, co_await store_.capabilities(row.id));
+    if (known) *reply.mutable_capabilities() = runtime::to_proto(*known);
     co_return reply;
   }
 

@@ -22,6 +22,7 @@ InstanceWorker::InstanceWorker(Deps& deps, const Config& config, const HeldLease
       outlets_(outlets),
       changed_(deps.strand, deps.clock),
       operator_changed_(deps.strand, deps.clock),
+      connected_(deps.strand, deps.clock),
       group_(deps.strand) {}
 
 base::Task<absl::Status> InstanceWorker::run() {
@@ -41,6 +42,7 @@ base::Task<absl::Status> InstanceWorker::run() {
   group_.spawn(connection_->run());
   group_.spawn(leave_when_empty());
   group_.spawn(follow_access());
+  group_.spawn(follow_capabilities());
   const absl::Status status = co_await group_.join();
   for (const auto& [id, execution] : executions_) outlets_.forget(id);
   // What ends the group when the instance is out of service and empty.
@@ -93,6 +95,10 @@ base::Task<absl::Status> InstanceWorker::leave_when_empty() {
 }
 
 void InstanceWorker::publish(const Connection::State& state) {
+  const bool answers =
+      state.status == ports::InstanceStatus::kConnected || state.status == ports::InstanceStatus::kPolling;
+  if (answers && !answering_) connected_.notify();
+  answering_ = answers;
   if (unwanted_ && state.status != ports::InstanceStatus::kDisabled) return;
   ports::InstanceState written;
   written.id = lease_.instance_id;
@@ -142,6 +148,37 @@ base::Task<absl::Status> InstanceWorker::follow_access() {
     comfy_->set_access(access_);
     connection_->access_changed();
   }
+}
+
+// What the server has, read beside its work: after each connection and now and then.
+base::Task<absl::Status> InstanceWorker::follow_capabilities() {
+  absl::Time next = absl::InfiniteFuture();
+  for (;;) {
+    const absl::Status rested = co_await connected_.wait_until(next);
+    if (absl::IsCancelled(rested)) co_return rested;
+    const absl::Duration spread = deps_.random.jitter(config_.capabilities_spread);
+    CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(spread));
+    const absl::Status read = co_await read_capabilities();
+    if (absl::IsCancelled(read)) co_return read;
+    if (!read.ok()) {
+      deps_.journal.warning("capabilities_unread",
+                            {{base::key::kInstance, lease_.instance_id}, {base::key::kReason, read.ToString()}});
+    }
+    CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(config_.capabilities_gap));
+    next = deps_.clock.now() + config_.capabilities_every - config_.capabilities_gap;
+  }
+}
+
+base::Task<absl::Status> InstanceWorker::read_capabilities() {
+  const absl::Time deadline = deps_.clock.now() + config_.capabilities_deadline;
+  ASSIGN_OR_CO_RETURN(domain::Capabilities capabilities, co_await comfy_->describe(deadline));
+  const auto classes = static_cast<std::int64_t>(capabilities.node_classes.size());
+  const bool complete = capabilities.complete;
+  ASSIGN_OR_CO_RETURN([[maybe_unused]] const bool ours, co_await deps_.executions.set_capabilities(
+                                                            lease_.instance_id, lease_.epoch, std::move(capabilities)));
+  deps_.journal.info("capabilities_read",
+                     {{base::key::kInstance, lease_.instance_id}, {"node_classes", classes}, {"complete", complete}});
+  co_return absl::OkStatus();
 }
 
 void InstanceWorker::adopt(ports::ExecutionRow row) {

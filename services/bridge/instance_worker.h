@@ -48,6 +48,8 @@ class InstanceWorker {
   void publish(const Connection::State& state);
   base::Task<absl::Status> read_access();
   base::Task<absl::Status> follow_access();
+  base::Task<absl::Status> follow_capabilities();
+  base::Task<absl::Status> read_capabilities();
   base::Task<absl::Status> drive(std::shared_ptr<Execution> execution);
   base::Task<absl::Status> steps(ExecutionContext context);
   base::Task<absl::Status> load(ExecutionContext context);
@@ -75,6 +77,8 @@ class InstanceWorker {
   bool unwanted_ = false;  // out of service, and nothing lives here
   base::Event changed_;    // row_, unwanted_
   base::Event operator_changed_;
+  base::Event connected_;  // the server answers again
+  bool answering_ = false;
   base::Group group_;
 };
 

@@ -239,5 +239,37 @@ TEST_P(StoreSuite, CredentialsAreNotCarriedOverToAnotherAddress) {
   EXPECT_FALSE(must(instances().change("gpu-1", bare)).has_access);
 }
 
+TEST_P(StoreSuite, CapabilitiesAreOfTheLeaseHolderAndReadBackAsTheyWere) {
+  const ports::InstanceId id = add_instance("gpu-1");
+  EXPECT_FALSE(must(instances().capabilities(id)));
+  const ports::Lease old = acquire(id);
+  domain::Capabilities has;
+  has.node_classes = {"A", "B \"quoted\""};
+  has.model_inputs = {{"A.one", 0}, {"A.two", 1}, {"B.one", 0}};
+  has.model_lists = {{"x.safetensors", "\xc3\xa4.pt"}, {}};
+  has.complete = false;
+  has.comfyui_version = "0.33.0";
+  has.devices = {{"cuda:0", "cuda", 25757220864}};
+  EXPECT_TRUE(must(executions().set_capabilities(id, old.epoch, has)));
+  auto known = must(instances().capabilities(id));
+  ASSERT_TRUE(known);
+  EXPECT_EQ(known->what, has);
+  EXPECT_EQ(known->digest, domain::digest_of(has));
+  const absl::Time first = known->read_at;
+  EXPECT_TRUE(must(executions().set_capabilities(id, old.epoch, has)));
+  known = must(instances().capabilities(id));
+  EXPECT_GE(known->read_at, first);
+  EXPECT_EQ(known->what, has);
+  world().expire_lease(id);
+  const ports::Lease lease = acquire(id, "bridge-2");
+  domain::Capabilities less;
+  less.node_classes = {"A"};
+  EXPECT_FALSE(must(executions().set_capabilities(id, old.epoch, less))) << "from the past";
+  EXPECT_FALSE(must(executions().set_capabilities(id, old.epoch, has))) << "not even when";
+  EXPECT_EQ(must(instances().capabilities(id))->what, has);
+  EXPECT_TRUE(must(executions().set_capabilities(id, lease.epoch, less)));
+  EXPECT_EQ(must(instances().capabilities(id))->what, less);
+}
+
 }  // namespace
 }  // namespace renderyard::conformance

@@ -42,6 +42,9 @@ class MapInstances final : public ports::InstanceStore {
     co_return row;
   }
   base::Task<absl::StatusOr<ports::InstanceRow>> get(std::string name) override { co_return find(name); }
+  base::Task<absl::StatusOr<std::optional<ports::KnownCapabilities>>> capabilities(ports::InstanceId) override {
+    co_return known;
+  }
   base::Task<absl::StatusOr<ports::InstanceRow>> change(std::string name, ports::InstanceChange change) override {
     changes.push_back(std::move(change));
     co_return find(name);
@@ -78,6 +81,7 @@ class MapInstances final : public ports::InstanceStore {
   std::map<std::string, ports::InstanceRow> rows;
   std::vector<ports::SecretHeader> headers;  // of the last that was added
   std::vector<ports::InstanceChange> changes;
+  std::optional<ports::KnownCapabilities> known;
 };
 
 class CountedHints final : public ports::Hints {
@@ -232,6 +236,22 @@ class InstanceServiceTest : public GrpcTest {
     ASSIGN_OR_CO_RETURN([[maybe_unused]] const auto disabled, co_await named(&Async::DisableInstance));
     ASSIGN_OR_CO_RETURN(const auto got, co_await named(&Async::GetInstance));
     EXPECT_FALSE(got.instance().enabled());
+    EXPECT_FALSE(got.has_capabilities());
+    store_.known.emplace();
+    store_.known->what.node_classes = {"A", "B"};
+    store_.known->what.model_lists = {{"x.pt", "y.pt"}};
+    store_.known->what.model_inputs = {{"A.one", 0}, {"B.two", 0}};
+    store_.known->what.devices = {{"GPU", "cuda", 1024}};
+    store_.known->digest = "d";
+    store_.known->read_at = absl::FromUnixSeconds(5);
+    ASSIGN_OR_CO_RETURN(const auto described, co_await named(&Async::GetInstance));
+    EXPECT_THAT(described.capabilities().node_classes(), ElementsAre("A", "B"));
+    EXPECT_EQ(described.capabilities().model_lists_size(), 1);
+    EXPECT_THAT(described.capabilities().model_lists(0).inputs(), ElementsAre("A.one", "B.two"));
+    EXPECT_THAT(described.capabilities().model_lists(0).models(), ElementsAre("x.pt", "y.pt"));
+    EXPECT_EQ(described.capabilities().devices(0).vram_total(), 1024);
+    EXPECT_EQ(described.capabilities().read_at().seconds(), 5);
+    EXPECT_TRUE(described.capabilities().complete());
     ASSIGN_OR_CO_RETURN(const auto enabled, co_await named(&Async::EnableInstance));
     EXPECT_TRUE(enabled.instance().enabled());
     ASSIGN_OR_CO_RETURN(const auto removed, co_await named(&Async::RemoveInstance));

@@ -67,6 +67,10 @@ class EagerStore final : public ports::ExecutionStore {
       std::vector<ports::InstanceState> states) override {
     return inner_.set_instance_states(std::move(states));
   }
+  base::Task<absl::StatusOr<bool>> set_capabilities(base::InstanceId instance, base::Epoch epoch,
+                                                    domain::Capabilities capabilities) override {
+    return inner_.set_capabilities(instance, epoch, std::move(capabilities));
+  }
   base::Task<absl::Status> set_witness(base::InstanceId instance, base::Epoch epoch, std::string prompt_id) override {
     return inner_.set_witness(instance, epoch, std::move(prompt_id));
   }

@@ -14,6 +14,7 @@
 
 #include "libs/common/base/stream.h"
 #include "libs/common/base/task.h"
+#include "libs/common/domain/capabilities.h"
 #include "libs/common/domain/comfy_message.h"
 #include "libs/common/domain/submission.h"
 #include "libs/common/ports/model.h"
@@ -74,6 +75,10 @@ class ComfyInstance {
   virtual base::Task<absl::StatusOr<std::unique_ptr<ComfySocket>>> connect(std::string client_id,
                                                                            absl::Time deadline) = 0;
   virtual base::Task<absl::StatusOr<ComfyAbilities>> probe(absl::Time deadline) = 0;
+
+  // What the server has. Megabytes on a big installation, and slow to make there: not for every connection. Bounded in
+  // size (INVALID_ARGUMENT beyond); read apart from everything else.
+  virtual base::Task<absl::StatusOr<domain::Capabilities>> describe(absl::Time deadline) = 0;
 
   // One POST /prompt on a fresh connection of its own, never re-sent, no redirects. Never an error status: what
   // happened is the outcome. When it returns, the connection is gone. A cancelled caller gets kUnclear unless it is

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "libs/common/base/task.h"
+#include "libs/common/domain/capabilities.h"
 #include "libs/common/ports/model.h"
 
 namespace renderyard::ports {
@@ -130,6 +131,10 @@ class ExecutionStore {
   // Sets last_connected_at / last_disconnected_at.
   virtual base::Task<absl::StatusOr<std::vector<InstanceId>>> set_instance_states(
       std::vector<InstanceState> states) = 0;
+  // What the instance's server has; fenced by the lease's epoch, false when the lease is not ours. What is stored
+  // already is not written again, only when it was read.
+  virtual base::Task<absl::StatusOr<bool>> set_capabilities(InstanceId id, Epoch epoch,
+                                                            domain::Capabilities capabilities) = 0;
   // The last prompt seen finished at an instance, as witness of its life (jobs of any user).
   virtual base::Task<absl::Status> set_witness(InstanceId instance, Epoch epoch, std::string prompt_id) = 0;
 };

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "libs/common/base/task.h"
+#include "libs/common/domain/capabilities.h"
 #include "libs/common/ports/model.h"
 
 namespace renderyard::ports {
@@ -32,6 +33,13 @@ struct InstanceChange {
   std::optional<int> slots;
   std::optional<bool> behind_proxy, unique_prefix, shared_instance;
   std::optional<std::vector<SecretHeader>> headers;  // all of them, in place of those before
+};
+
+// As the bridge read it last.
+struct KnownCapabilities {
+  domain::Capabilities what;
+  std::string digest;
+  absl::Time read_at;
 };
 
 // Why `wanted` cannot be added beside `other`, which has its name or its URL, and what to do: ALREADY_EXISTS, beginning
@@ -74,6 +82,8 @@ class InstanceStore {
   virtual base::Task<absl::StatusOr<std::vector<InstanceRow>>> list(bool with_removed) = 0;
   // Of those not removed. NOT_FOUND.
   virtual base::Task<absl::StatusOr<InstanceRow>> get(std::string name) = 0;
+  // nullopt: not read yet.
+  virtual base::Task<absl::StatusOr<std::optional<KnownCapabilities>>> capabilities(InstanceId id) = 0;
   // All or nothing. Slots grow at once; a slot that is too many goes when its execution has left it. NOT_FOUND;
   // ALREADY_EXISTS, FAILED_PRECONDITION (the URL) as add(); INVALID_ARGUMENT access_is_not_carried_over().
   virtual base::Task<absl::StatusOr<InstanceRow>> change(std::string name, InstanceChange change) = 0;

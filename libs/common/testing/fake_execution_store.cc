@@ -286,6 +286,19 @@ base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> FakeExecutionStore::s
   });
 }
 
+base::Task<absl::StatusOr<bool>> FakeExecutionStore::set_capabilities(ports::InstanceId id, ports::Epoch epoch,
+                                                                      domain::Capabilities capabilities) {
+  using Result = absl::StatusOr<bool>;
+  return write<Result>("set_capabilities", Draws{},
+                       [id, epoch, capabilities = std::move(capabilities)](Transaction& txn) -> Result {
+                         if (!holds_lease(txn.tables(), id, epoch)) return false;
+                         InstanceRecord instance = *txn.database().instance(id);
+                         instance.capabilities = {capabilities, domain::digest_of(capabilities), txn.now()};
+                         RETURN_IF_ERROR(txn.put(instance));
+                         return true;
+                       });
+}
+
 base::Task<absl::Status> FakeExecutionStore::set_witness(ports::InstanceId instance, ports::Epoch epoch,
                                                          std::string prompt_id) {
   return write<absl::Status>("set_witness", Draws{},

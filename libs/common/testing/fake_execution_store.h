@@ -37,6 +37,8 @@ class FakeExecutionStore final : public ports::ExecutionStore, private FakeStore
 
   base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> set_instance_states(
       std::vector<ports::InstanceState> states) override;
+  base::Task<absl::StatusOr<bool>> set_capabilities(ports::InstanceId id, ports::Epoch epoch,
+                                                    domain::Capabilities capabilities) override;
   base::Task<absl::Status> set_witness(ports::InstanceId instance, ports::Epoch epoch, std::string prompt_id) override;
 };
 

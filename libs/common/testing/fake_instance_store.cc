@@ -155,6 +155,15 @@ base::Task<Row> FakeInstanceStore::get(std::string name) {
   });
 }
 
+base::Task<absl::StatusOr<std::optional<ports::KnownCapabilities>>> FakeInstanceStore::capabilities(
+    ports::InstanceId id) {
+  using Result = absl::StatusOr<std::optional<ports::KnownCapabilities>>;
+  return read<Result>("capabilities", [id](Transaction& txn) -> Result {
+    const InstanceRecord* found = txn.database().instance(id);
+    return found == nullptr ? std::nullopt : found->capabilities;
+  });
+}
+
 base::Task<Row> FakeInstanceStore::change(std::string name, ports::InstanceChange change) {
   return write<Row>("change_instance", Draws{}, [name = std::move(name), change = std::move(change)](Transaction& txn) {
     return change_instance(txn, name, change);

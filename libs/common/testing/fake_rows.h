@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "libs/common/ports/instance_store.h"
 #include "libs/common/ports/model.h"
 
 namespace renderyard::testing {
@@ -38,6 +39,7 @@ struct ExecutionRecord {
 struct InstanceRecord {
   ports::InstanceRow row;  // lease_owner, header_names, live_executions stay empty here, they are computed on read
   std::vector<ports::SecretHeader> headers;  // by name
+  std::optional<ports::KnownCapabilities> capabilities;
   std::optional<std::string> witness_prompt_id;
 };
 

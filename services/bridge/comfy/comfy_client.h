@@ -2,6 +2,7 @@
 // thread. Thread-safety: on the strand. Ownership: the connector outlives its instances, their tasks and sockets.
 #pragma once
 
+#include <boost/asio/thread_pool.hpp>
 #include <memory>
 #include <string>
 
@@ -19,6 +20,7 @@ namespace renderyard::comfy {
 struct ComfyOptions {
   // PEM file of certificates to trust for https and wss beside the system's; may be empty.
   std::string ca_file;
+  std::size_t max_object_info_bytes = std::size_t{32} << 20;
   // Bound for one /history or /queue answer; they carry whole workflows.
   std::size_t max_listing_bytes = std::size_t{64} << 20;
 };
@@ -44,6 +46,8 @@ class ComfyClients final : public ports::ComfyConnector {
   WsTransport sockets_;
   PromptPoster poster_;
   WsCounters counters_;
+  // Reads what would hold up the strand: megabytes of JSON.
+  boost::asio::thread_pool readers_{1};
 };
 
 }  // namespace renderyard::comfy

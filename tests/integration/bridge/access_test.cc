@@ -97,6 +97,17 @@ TEST_F(AccessTest, RightCredentialsWorkForEverythingAndNoOriginIsSent) {
   }
 }
 
+TEST_F(AccessTest, WhatTheServerHasIsReadAfterTheConnection) {
+  start(kRight);
+  ASSERT_TRUE(lab_->until_connected());
+  ASSERT_TRUE(lab_->until([&] { return lab_->capabilities().has_value(); }));
+  const domain::Capabilities& has = lab_->capabilities()->what;
+  EXPECT_THAT(has.node_classes, AllOf(Contains("SaveImage"), Contains("KSampler"), Contains("BridgeSlow")));
+  EXPECT_TRUE(has.model_inputs.contains("CheckpointLoaderSimple.ckpt_name"));
+  EXPECT_TRUE(has.complete);
+  EXPECT_FALSE(has.devices.empty());
+}
+
 TEST_F(AccessTest, WrongCredentialsAreNamedUntilTheyAreChanged) {
   start(kWrong);
   ASSERT_TRUE(until_reason("misconfigured"));

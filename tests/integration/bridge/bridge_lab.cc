@@ -38,6 +38,7 @@ bridge::Config config() {
   config.watchdog_first = absl::Seconds(1);
   config.poll_without_socket = absl::Milliseconds(300);
   config.vanished_gap = absl::Milliseconds(500);
+  config.capabilities_spread = absl::ZeroDuration();
   config.progress_every = absl::Milliseconds(50);
   return config;
 }
@@ -181,6 +182,10 @@ const ports::ExecutionRow& BridgeLab::row(ports::ExecutionId execution) const {
 
 const ports::InstanceRow& BridgeLab::instance() const {
   return database_.instance(instance_)->row;
+}
+
+const std::optional<ports::KnownCapabilities>& BridgeLab::capabilities() const {
+  return database_.instance(instance_)->capabilities;
 }
 
 std::vector<ports::OutputRow> BridgeLab::outputs(ports::ExecutionId execution) const {

@@ -62,6 +62,7 @@ class BridgeLab {
 
   const ports::ExecutionRow& row(ports::ExecutionId execution) const;
   const ports::InstanceRow& instance() const;
+  const std::optional<ports::KnownCapabilities>& capabilities() const;
   std::vector<ports::OutputRow> outputs(ports::ExecutionId execution) const;
   const std::string& content(const ports::OutputRow& output) const;
   // Said by any bridge so far, in order.

@@ -316,6 +316,19 @@ base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> ExecutionStore::set_i
   return offload<absl::StatusOr<std::vector<ports::InstanceId>>>(pool_, strand_, std::move(work));
 }
 
+base::Task<absl::StatusOr<bool>> ExecutionStore::set_capabilities(ports::InstanceId id, ports::Epoch epoch,
+                                                                  domain::Capabilities capabilities) {
+  auto work = [id, epoch, capabilities = std::move(capabilities)](Session& session) -> absl::StatusOr<bool> {
+    const std::string digest = domain::digest_of(capabilities);
+    if (!session.run(sql::kTouchCapabilities, Params().add(id).add(epoch).add(digest)).empty()) return true;
+    Params params = Params().add(id).add(epoch).add(digest).add(capabilities.comfyui_version);
+    params.add(domain::devices_json(capabilities)).array(capabilities.node_classes);
+    params.add(domain::models_json(capabilities)).add(capabilities.complete);
+    return !session.run(sql::kSetCapabilities, params).empty();
+  };
+  return offload<absl::StatusOr<bool>>(pool_, strand_, std::move(work));
+}
+
 base::Task<absl::Status> ExecutionStore::set_witness(ports::InstanceId instance, ports::Epoch epoch,
                                                      std::string prompt_id) {
   auto work = [instance, epoch, prompt_id = std::move(prompt_id)](Session& session) -> absl::Status {

@@ -40,6 +40,8 @@ class ExecutionStore final : public ports::ExecutionStore {
 
   base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> set_instance_states(
       std::vector<ports::InstanceState> states) override;
+  base::Task<absl::StatusOr<bool>> set_capabilities(ports::InstanceId id, ports::Epoch epoch,
+                                                    domain::Capabilities capabilities) override;
   base::Task<absl::Status> set_witness(ports::InstanceId instance, ports::Epoch epoch, std::string prompt_id) override;
 
  private:

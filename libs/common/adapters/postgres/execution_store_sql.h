@@ -221,6 +221,25 @@ FROM lease w, comfyui_instance_statuses new, comfyui_instance_statuses old
 WHERE i.id = w.instance_id AND new.name = w.status AND old.id = i.status_id
 RETURNING i.id)"};
 
+// $1 instance, $2 epoch, $3 digest. 1 row when these are stored already.
+inline constexpr Statement kTouchCapabilities = {"touch_capabilities", R"(
+WITH lease AS (
+  SELECT 1 FROM instance_leases WHERE instance_id = $1 AND epoch = $2 FOR KEY SHARE)
+UPDATE instance_capabilities c SET read_at = clock_timestamp() FROM lease
+WHERE c.instance_id = $1 AND c.digest = $3 RETURNING 1)"};
+
+// $1 instance, $2 epoch, $3 digest, $4 version, $5 devices, $6 node classes, $7 models, $8 complete. 0 rows: not ours.
+inline constexpr Statement kSetCapabilities = {"set_capabilities", R"(
+WITH lease AS (
+  SELECT 1 FROM instance_leases WHERE instance_id = $1 AND epoch = $2 FOR KEY SHARE)
+INSERT INTO instance_capabilities AS c (instance_id, digest, comfyui_version, devices, node_classes, models, complete,
+                                        read_at)
+SELECT $1, $3, $4, $5::jsonb, $6::text[], $7::jsonb, $8, clock_timestamp() FROM lease
+ON CONFLICT (instance_id) DO UPDATE SET digest = excluded.digest, comfyui_version = excluded.comfyui_version,
+  devices = excluded.devices, node_classes = excluded.node_classes, models = excluded.models,
+  complete = excluded.complete, read_at = excluded.read_at
+RETURNING 1)"};
+
 // $1 instance, $2 epoch, $3 prompt id.
 inline constexpr Statement kSetWitness = {"set_witness", R"(
 WITH lease AS (

@@ -116,6 +116,26 @@ base::Task<Row> InstanceStore::get(std::string name) {
   return offload<Row>(pool_, strand_, std::move(work));
 }
 
+base::Task<absl::StatusOr<std::optional<ports::KnownCapabilities>>> InstanceStore::capabilities(ports::InstanceId id) {
+  using Result = absl::StatusOr<std::optional<ports::KnownCapabilities>>;
+  auto work = [id](Session& session) -> Result {
+    const pqxx::result result = session.run(sql::kCapabilities, Params().add(id));
+    if (result.empty()) return std::nullopt;
+    Reader reader(result.front());
+    ports::KnownCapabilities known;
+    known.digest = reader.text();
+    known.what.comfyui_version = reader.text();
+    const std::string devices = reader.text();
+    const std::string classes = reader.text();
+    const std::string models = reader.text();
+    RETURN_IF_ERROR(domain::read_stored_capabilities(classes, models, devices, known.what));
+    known.what.complete = reader.boolean();
+    known.read_at = reader.time();
+    return known;
+  };
+  return offload<Result>(pool_, strand_, std::move(work));
+}
+
 base::Task<Row> InstanceStore::change(std::string name, ports::InstanceChange change) {
   auto work = [name = std::move(name), change = std::move(change)](Session& session) -> Row {
     Transaction transaction(session);

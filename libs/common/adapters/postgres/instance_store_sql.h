@@ -17,6 +17,11 @@ inline constexpr Statement kInstanceByName = {"instance_by_name", "SELECT " REND
                                                                   " FROM comfyui_instances i" RENDERYARD_INSTANCE_JOINS
                                                                   " WHERE i.name = $1 AND i.removed_at IS NULL"};
 
+// $1 id. 0 or 1 row: digest, version, devices, node classes as a JSON array, models, complete, read_at.
+inline constexpr Statement kCapabilities = {"capabilities", R"(
+SELECT digest, comfyui_version, devices::text, to_json(node_classes)::text, models::text, complete, read_at
+FROM instance_capabilities WHERE instance_id = $1)"};
+
 // $1 name. Holds it until the end of the transaction. 0 or 1 row: id, api_url, whether it has an access.
 inline constexpr Statement kLockInstance = {"lock_instance", R"(
 SELECT i.id, i.api_url, EXISTS (SELECT FROM instance_access a WHERE a.instance_id = i.id)

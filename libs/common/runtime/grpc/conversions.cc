@@ -115,4 +115,27 @@ v1::Instance to_proto(const ports::InstanceRow& instance) {
   return message;
 }
 
+v1::InstanceCapabilities to_proto(const ports::KnownCapabilities& known) {
+  v1::InstanceCapabilities message;
+  for (const std::string& name : known.what.node_classes) message.add_node_classes(name);
+  for (const std::vector<std::string>& list : known.what.model_lists) {
+    v1::ModelList* const models = message.add_model_lists();
+    for (const std::string& file : list) models->add_models(file);
+  }
+  for (const auto& [input, list] : known.what.model_inputs) {
+    message.mutable_model_lists(static_cast<int>(list))->add_inputs(input);
+  }
+  message.set_complete(known.what.complete);
+  message.set_comfyui_version(known.what.comfyui_version);
+  for (const domain::ComfyDevice& device : known.what.devices) {
+    v1::ComfyDevice* const one = message.add_devices();
+    one->set_name(device.name);
+    one->set_type(device.type);
+    one->set_vram_total(device.vram_total);
+  }
+  message.set_digest(known.digest);
+  set_time(known.read_at, *message.mutable_read_at());
+  return message;
+}
+
 }  // namespace renderyard::runtime

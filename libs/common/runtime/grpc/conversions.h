@@ -3,6 +3,7 @@
 
 #include <absl/status/statusor.h>
 
+#include "libs/common/ports/instance_store.h"
 #include "libs/common/ports/model.h"
 #include "libs/common/ports/peers.h"
 #include "renderyard/v1/bridge.pb.h"
@@ -22,5 +23,6 @@ v1::WatchEventsResponse to_proto(const ports::EventBatch& batch);
 ports::EventBatch from_proto(const v1::WatchEventsResponse& message);
 
 v1::Instance to_proto(const ports::InstanceRow& instance);
+v1::InstanceCapabilities to_proto(const ports::KnownCapabilities& known);
 
 }  // namespace renderyard::runtime

@@ -287,6 +287,17 @@ base::Task<absl::StatusOr<ports::FileVersion>> FakeComfyInstance::version(domain
   co_return std::move(now.version);
 }
 
+base::Task<absl::StatusOr<domain::Capabilities>> FakeComfyInstance::describe(absl::Time deadline) {
+  std::function<absl::StatusOr<domain::Capabilities>()> handle = [] {
+    domain::Capabilities all;
+    all.node_classes = {"Load", "Save", "Work"};
+    all.model_inputs = {{"Load.file", 0}};
+    all.model_lists = {{"model.safetensors"}};
+    return absl::StatusOr<domain::Capabilities>(std::move(all));
+  };
+  co_return co_await request(process_, server_, std::move(handle), deadline);
+}
+
 base::Task<absl::Status> FakeComfyInstance::cancel(std::string prompt_id, ports::ComfyAbilities abilities,
                                                    absl::Time deadline) {
   if (!abilities.atomic_cancel) {
