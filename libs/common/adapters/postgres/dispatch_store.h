@@ -7,7 +7,7 @@
 
 namespace renderyard::postgres {
 
-class DispatchStore final : public ports::DispatchStore {
+class DispatchStore : public ports::DispatchStore {
  public:
   // Both must outlive the store and everything it waits for.
   DispatchStore(Pool& pool, base::Strand& strand) : pool_(pool), strand_(strand) {}

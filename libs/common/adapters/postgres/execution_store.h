@@ -7,7 +7,7 @@
 
 namespace renderyard::postgres {
 
-class ExecutionStore final : public ports::ExecutionStore {
+class ExecutionStore : public ports::ExecutionStore {
  public:
   // Both must outlive the store and everything it waits for.
   ExecutionStore(Pool& pool, base::Strand& strand) : pool_(pool), strand_(strand) {}
