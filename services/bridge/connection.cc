@@ -68,11 +68,7 @@ base::Task<absl::Status> Connection::run() {
                        {{base::key::kInstance, instance_},
                         {base::key::kClient, client_id_},
                         {base::key::kElapsedMs, absl::ToInt64Milliseconds(deps_.clock.now() - begun)}});
-    if (blocked_) {
-      report(ports::InstanceStatus::kPolling, "stream_blocked: the socket is open and silent");
-    } else {
-      report(ports::InstanceStatus::kConnected, {});
-    }
+    say_connected();
     const absl::Status ended = co_await session();
     // Whoever answers next may be another release, or may have forgotten what was said at this connection's beginning.
     abilities_.reset();
@@ -132,11 +128,19 @@ base::Task<absl::Status> Connection::ask_again() {
   for (;;) {
     const absl::Time never = absl::InfiniteFuture();
     CO_RETURN_IF_ERROR(co_await access_changed_.wait_until(never));
-    const absl::Status probed = co_await probe();
-    if (absl::IsCancelled(probed)) co_return probed;
-    if (probed.ok()) continue;
-    reopen_reason_ = reason_of(probed);
-    co_return probed;
+    const std::string suspicion = std::exchange(suspicion_, {});
+    absl::Status fine;
+    if (!suspicion.empty()) {
+      const absl::Time deadline = deps_.clock.now() + config_.ping_deadline;
+      fine = co_await socket_->ping(deadline);
+    }
+    if (fine.ok()) fine = co_await probe();
+    if (absl::IsCancelled(fine)) co_return fine;
+    if (!fine.ok()) {
+      reopen_reason_ = suspicion.empty() ? reason_of(fine) : suspicion;
+      co_return fine;
+    }
+    if (!suspicion.empty()) say_connected();
   }
 }
 
@@ -191,9 +195,18 @@ void Connection::access_changed() {
 void Connection::suspect_server(std::string reason) {
   abilities_.reset();
   if (!session_group_ || !reopen_reason_.empty()) return;
-  reopen_reason_ = std::move(reason);
-  report(ports::InstanceStatus::kReconnecting, reopen_reason_);
-  session_group_->cancel();
+  // Other prompts may be heard on this socket: it is closed only when the server does not answer.
+  suspicion_ = std::move(reason);
+  report(ports::InstanceStatus::kReconnecting, suspicion_);
+  access_changed_.notify();
+}
+
+void Connection::say_connected() {
+  if (blocked_) {
+    report(ports::InstanceStatus::kPolling, "stream_blocked: the socket is open and silent");
+  } else {
+    report(ports::InstanceStatus::kConnected, {});
+  }
 }
 
 void Connection::report(ports::InstanceStatus status, std::string reason) {

@@ -50,7 +50,8 @@ class Connection {
   // The socket says nothing though it should: open it again, at most Config::reopen_limit times in a row without
   // success; then stay connected but report `polling` with reason stream_blocked.
   void suspect_deaf();
-  // The server answered in a way that makes it useless for now: no new work until it was connected and probed again.
+  // The server answered in a way that makes it useless for now: no new work until it has answered a
+  // ping and a probe; else the socket is opened again.
   void suspect_server(std::string reason);
   // The way in was changed: ask the server again, now. A socket that is open stays open unless the server refuses us.
   void access_changed();
@@ -66,6 +67,7 @@ class Connection {
   base::Task<absl::Status> keep_alive();
   base::Task<absl::Status> ask_again();
   base::Task<absl::Status> probe();
+  void say_connected();
   void report(ports::InstanceStatus status, std::string reason);
 
   Deps& deps_;
@@ -79,6 +81,7 @@ class Connection {
   std::unique_ptr<ports::ComfySocket> socket_;
   std::unique_ptr<base::Group> session_group_;
   std::string reopen_reason_;
+  std::string suspicion_;  // why the server is to be asked whether it is well
   base::Event access_changed_;
   std::uint64_t generation_ = 0;
   absl::Time opened_at_ = absl::InfinitePast();

@@ -119,10 +119,7 @@ class Follower {
     context_.deps.journal.info("cancel_asked", {{base::key::kExecution, execution_.row.id},
                                                 {base::key::kPrompt, execution_.prompt_id()},
                                                 {base::key::kReason, asked.ToString()}});
-    if (asked.ok()) {
-      cancel_asked_ = true;
-      look_soon_ = clock_.now() + absl::Milliseconds(200);
-    }
+    if (asked.ok()) look_soon_ = clock_.now() + absl::Milliseconds(200);
     co_return absl::OkStatus();
   }
 
@@ -229,8 +226,8 @@ class Follower {
     }
     ports::Advance step;
     step.started = execution_.started();
-    if (execution_.cancel_wished() && cancel_asked_) {
-      // A deleted pending prompt leaves no trace: this is what it looks like.
+    if (execution_.cancel_wished()) {
+      // A deleted pending prompt leaves no trace: this is what it looks like. An earlier process may have asked for it.
       step.to = ExecutionState::kCancelled;
     } else {
       step.to = ExecutionState::kLost;
@@ -355,7 +352,6 @@ class Follower {
   bool waited_for_null_ = false;
   bool asked_after_null_ = false;
   bool reported_ = false;
-  bool cancel_asked_ = false;
   bool deaf_checked_ = false;
   bool kept_ = false;
   std::optional<ports::Advance> succeeded_;

@@ -221,7 +221,7 @@ base::Task<absl::Status> InstanceWorker::steps(ExecutionContext context) {
     if (!client_id.empty() && !sockets_.has(client_id)) group_.spawn_isolated(adoption_socket(client_id));
     if (execution.row.state == ExecutionState::kSubmitting) {
       UnclearPost post;
-      post.witness_before = witness_;
+      post.witness_before = execution.row.witness_prompt_id.value_or("");
       ASSIGN_OR_CO_RETURN(next, co_await resolve(context, std::move(post)));
     }
   }

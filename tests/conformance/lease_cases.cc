@@ -216,6 +216,19 @@ TEST_P(StoreSuite, TheWitnessIsWrittenByTheLeaseHolder) {
   EXPECT_EQ(instance_row(instance).witness_prompt_id, "prompt-1");
 }
 
+TEST_P(StoreSuite, AnExecutionKeepsTheWitnessFromBeforeItsStart) {
+  const ports::InstanceId instance = add_instance("gpu-1", 2);
+  const ports::Lease lease = connect(instance);
+  const ports::ExecutionId first = claim(submit(), instance, 0);
+  ASSERT_TRUE(start(first, lease));
+  EXPECT_EQ(execution(first).witness_prompt_id, std::nullopt);
+  ASSERT_TRUE(await(executions().set_witness(instance, lease.epoch, "prompt-1")).ok());
+  const ports::ExecutionId second = claim(submit(), instance, 1);
+  ASSERT_TRUE(start(second, lease));
+  EXPECT_EQ(execution(first).witness_prompt_id, std::nullopt) << "it was seen after this one was sent";
+  EXPECT_EQ(execution(second).witness_prompt_id, "prompt-1");
+}
+
 TEST_P(StoreSuite, InstancesAreAddedWithTheirSlots) {
   ports::NewInstance wanted;
   wanted.name = "gpu-1";

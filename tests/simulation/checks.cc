@@ -196,6 +196,7 @@ class Checker {
     }
   }
 
+  static constexpr std::initializer_list<FaultKind> kForgetsLive = {FaultKind::kComfyDie, FaultKind::kComfyForgetAll};
   static constexpr std::initializer_list<FaultKind> kForgets = {
       FaultKind::kComfyDie, FaultKind::kComfyForgetHistory, FaultKind::kComfyForgetAll, FaultKind::kComfyForgetsEnded,
       FaultKind::kComfyGapAndForgets};
@@ -241,12 +242,10 @@ class Checker {
              hit(last, {FaultKind::kComfyRefuse, FaultKind::kComfyDropSockets, FaultKind::kComfySlow}) ||
              hit(last, kForgets);
     }
-    if (error == code::kExecutionLost) {
-      return hit(last, kForgets);
-    }
-    if (error == code::kOutputMissing) {
-      // Not by gaps alone: with its history there, or with every message heard, it must complete.
-      return hit(last, kForgets);
+    if (error == code::kExecutionLost || error == code::kOutputMissing) {
+      // Not by gaps alone: with its history there it must complete; nor by a wiped history alone: what was heard of its
+      // end without a gap must do.
+      return hit(last, kForgetsLive) || (hit(last, kForgets) && socket_gap(job));
     }
     if (error == code::kOutputOverwritten) return hit(last, {FaultKind::kComfyOverwrites});
     if (error == code::kSubmissionRefused) {

@@ -148,7 +148,6 @@ void Faults::after_step() {
 }
 
 void Faults::executions_moved() {
-  if (stopped_) return;
   for (const auto& [id, execution] : park_.database().tables().executions) {
     auto [it, fresh] = last_states_.try_emplace(id, execution.row.state);
     if (!fresh && it->second == execution.row.state) continue;
@@ -157,7 +156,7 @@ void Faults::executions_moved() {
     const sim::Process* bridge = park_.process(Role::kBridge);
     const bool absent = bridge == nullptr || bridge->stopped();
     if (absent && execution.row.state == ExecutionState::kSubmitting) disturbed_.insert(id);
-    for (std::size_t i = 0; i < armed_.size(); ++i) {
+    for (std::size_t i = 0; i < armed_.size() && !stopped_; ++i) {
       if (armed_[i].when_reached != execution.row.state) continue;
       PlannedFault fault = armed_[i];
       armed_.erase(armed_.begin() + static_cast<std::ptrdiff_t>(i));
@@ -187,6 +186,13 @@ void Faults::note_disturbed() {
   for (const auto& [id, execution] : park_.database().tables().executions) {
     if (execution.row.state == ExecutionState::kSubmitting) disturbed_.insert(id);
   }
+}
+
+void Faults::note(FaultKind kind, absl::Duration lasts) {
+  const absl::Time now = park_.world().now();
+  records_.push_back({kind, {}, now, now + lasts, -1});
+  count_states(to_string(kind, {}), -1);
+  note_disturbed();
 }
 
 void Faults::apply(const PlannedFault& fault) {

@@ -87,6 +87,9 @@ class Faults {
   // Everything is well again from now on.
   void stop_all();
 
+  // A fault of the bridge that somebody else brings about: for the checks.
+  void note(FaultKind kind, absl::Duration lasts);
+
   const std::vector<FaultRecord>& records() const { return records_; }
   const Coverage& coverage() const { return coverage_; }
   // Executions whose POST met a fault.

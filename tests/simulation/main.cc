@@ -4,12 +4,31 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "tests/simulation/options.h"
 
 namespace renderyard::simulation {
 namespace {
+
+const std::map<std::string, PlantedBug> kBugs = {{"none", PlantedBug::kNone},
+                                                 {"post-before-intent", PlantedBug::kPostBeforeIntent},
+                                                 {"resend-on-unclear", PlantedBug::kResendOnUnclear},
+                                                 {"blind-copy", PlantedBug::kBlindCopy},
+                                                 {"unseen-gap", PlantedBug::kUnseenGap},
+                                                 {"stable-client-id", PlantedBug::kStableClientId},
+                                                 {"hasty-requeue", PlantedBug::kHastyRequeue},
+                                                 {"forgetful-ear", PlantedBug::kForgetfulEar},
+                                                 {"careless-cancel", PlantedBug::kCarelessCancel},
+                                                 {"raw-result", PlantedBug::kRawResult}};
+
+std::vector<std::string> names_of_bugs() {
+  std::vector<std::string> names;
+  for (const auto& [name, bug] : kBugs) names.push_back(name);
+  return names;
+}
 
 void print_failure(const Result& result, std::size_t lines) {
   std::printf("\nseed %llu FAILED, trace hash %016llx\n", static_cast<unsigned long long>(result.seed),
@@ -31,7 +50,7 @@ void print_one(const Result& result) {
 }
 
 int run(std::uint64_t first, std::uint64_t count, std::size_t trace_lines, bool show_trace, PlantedBug planted,
-        std::uint64_t max_failures) {
+        std::uint64_t max_failures, std::optional<CrashPoint> crash) {
   const auto began = std::chrono::steady_clock::now();
   Coverage coverage;
   std::uint64_t failures = 0;
@@ -45,6 +64,8 @@ int run(std::uint64_t first, std::uint64_t count, std::size_t trace_lines, bool 
     Options options;
     options.seed = seed;
     options.planted = planted;
+    options.few = crash.has_value();
+    options.crash = crash;
     if (show_trace) options.trace_lines = trace_lines;
     Result result = run_scenario(options);
     ++ran;
@@ -92,20 +113,23 @@ int main(int argc, char** argv) {
   std::uint64_t max_failures = 3;
   std::size_t lines = 400;
   bool trace = false;
+  int crash_at = 0;
+  std::size_t crash_mode = 0;
   std::string plant = "none";
   app.add_option("--seed", seed, "the seed, or the first of --seeds")->capture_default_str();
   app.add_option("--seeds", seeds, "how many seeds to run")->capture_default_str();
   app.add_option("--trace-lines", lines, "lines of the trace to print for a failure")->capture_default_str();
   app.add_flag("--trace", trace, "print the trace of a run that found nothing, too");
   app.add_option("--max-failures", max_failures, "stop after so many failed seeds")->capture_default_str();
-  app.add_option("--plant", plant, "plant a bug: post-before-intent, resend-on-unclear, unseen-gap, blind-copy")
-      ->check(CLI::IsMember({"none", "post-before-intent", "resend-on-unclear", "unseen-gap", "blind-copy"}));
+  app.add_option("--plant", plant, "plant a bug")->check(CLI::IsMember(renderyard::simulation::names_of_bugs()));
+  app.add_option("--crash-at", crash_at, "few jobs, and one crash of the bridge at its n-th effect")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--crash-mode", crash_mode, "what happens then: number of a CrashMode, from 0")
+      ->check(CLI::Range(std::size_t{0}, renderyard::simulation::kCrashModes.size() - 1));
   CLI11_PARSE(app, argc, argv);
+  std::optional<renderyard::simulation::CrashPoint> crash;
+  if (crash_at > 0) crash = {crash_at, renderyard::simulation::kCrashModes.at(crash_mode)};
   using renderyard::simulation::PlantedBug;
-  PlantedBug planted = PlantedBug::kNone;
-  if (plant == "post-before-intent") planted = PlantedBug::kPostBeforeIntent;
-  if (plant == "resend-on-unclear") planted = PlantedBug::kResendOnUnclear;
-  if (plant == "unseen-gap") planted = PlantedBug::kUnseenGap;
-  if (plant == "blind-copy") planted = PlantedBug::kBlindCopy;
-  return renderyard::simulation::run(seed, seeds, lines, trace, planted, max_failures);
+  const PlantedBug planted = renderyard::simulation::kBugs.at(plant);
+  return renderyard::simulation::run(seed, seeds, lines, trace, planted, max_failures, crash);
 }

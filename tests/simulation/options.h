@@ -1,8 +1,10 @@
 // What one simulated run is made of, and what came of it.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,13 +19,40 @@ enum class PlantedBug {
   kResendOnUnclear,   // a POST whose outcome is unclear is simply sent again
   kBlindCopy,         // output files are copied whatever their age and version
   kUnseenGap,         // the WebSocket library reconnects by itself and tells nobody
+  kStableClientId,    // one client id for an instance, whoever owns it
+  kHastyRequeue,      // a POST without an answer whose prompt is absent at once counts as not accepted
+  kForgetfulEar,      // the socket's word that a prompt has ended is not kept for a history that is wiped
+  kCarelessCancel,    // a cancel interrupts whatever the server runs
+  kRawResult,         // a server's NaN goes into the result as it is
+};
+
+// What happens to the bridge at an effect.
+enum class CrashMode {
+  kKillInstead,       // the effect does not happen; a restart follows
+  kKillAfter,         // it is on its way; a restart follows
+  kKillTakeover,      // no restart: another bridge takes over when the lease has run out
+  kStop,              // SIGSTOP, and SIGCONT while the lease is good
+  kStopTakeover,      // SIGCONT when another bridge has taken over
+  kStopReplaced,      // restarted under the same id while it is stopped; SIGCONT while its own trust is good
+  kStopReplacedLong,  // SIGCONT when that is over
+};
+inline constexpr std::array kCrashModes = {
+    CrashMode::kKillInstead,  CrashMode::kKillAfter,    CrashMode::kKillTakeover,    CrashMode::kStop,
+    CrashMode::kStopTakeover, CrashMode::kStopReplaced, CrashMode::kStopReplacedLong};
+
+struct CrashPoint {
+  int effect = 1;  // the n-th effect of the first bridge process, from 1
+  CrashMode mode = CrashMode::kKillAfter;
 };
 
 struct Options {
   std::uint64_t seed = 1;
   PlantedBug planted = PlantedBug::kNone;
   bool faults = true;
-  std::size_t trace_lines = 0;  // the last lines of the readable trace to keep
+  // A few jobs and two bridges, no drawn faults, at most one crash.
+  bool few = false;
+  std::optional<CrashPoint> crash;  // with `few`
+  std::size_t trace_lines = 0;      // the last lines of the readable trace to keep
 };
 
 struct Result {
@@ -40,6 +69,7 @@ struct Result {
   std::vector<std::string> findings;  // empty = every promise was kept
   std::vector<std::string> trace;
   Coverage coverage;
+  std::vector<std::string> effects;  // of the first bridge process, up to its crash
 
   bool ok() const { return findings.empty(); }
 };

@@ -17,6 +17,7 @@ namespace renderyard::simulation {
 namespace {
 
 constexpr char kBridgeAddress[] = "bridge-1:7001";
+constexpr char kSecondBridgeAddress[] = "bridge-2:7001";
 constexpr char kDispatcherAddress[] = "dispatcher-1:7002";
 constexpr char kClusterEpoch[] = "00000000-0000-4000-8000-00000000c105";
 
@@ -35,7 +36,7 @@ struct BridgeProcess {
         cache(process.strand(), redis, cache_link),
         hints(process.strand(), bus),
         planted_store(process, store),
-        planted_connector(process, connector, planted),
+        planted_connector(process, connector, fleet, planted),
         service({process.strand(), process.clock(), process.random(), process.journal(),
                  planted == PlantedBug::kPostBeforeIntent ? static_cast<ports::ExecutionStore&>(planted_store) : store,
                  planted_connector, artifacts, cache, hints},
@@ -95,12 +96,13 @@ struct GatewayProcess {
   gateway::Gateway service;
 };
 
-base::Task<absl::Status> add_instances(ports::InstanceStore& store, int count) {
+base::Task<absl::Status> add_instances(ports::InstanceStore& store, int count, int slots_of_first) {
   for (int i = 1; i <= count; ++i) {
     ports::NewInstance instance;
     instance.name = "comfy-" + std::to_string(i);
     instance.api_url = "http://" + instance.name + ":8188";
     instance.ws_url = "ws://" + instance.name + ":8188";
+    instance.slots = i == 1 ? slots_of_first : 1;
     auto added = co_await store.add(std::move(instance));
     if (!added.ok()) co_return added.status();
   }
@@ -141,7 +143,9 @@ Park::Park(const Options& options, int instances)
   testing::ImmediateLink link;
   testing::FakeInstanceStore store(setup.strand(), database_, link);
   bool done = false;
-  setup.spawn(add_instances(store, instances), [this, &done](absl::Status status) {
+  // Some fleets pre-queue.
+  const int slots_of_first = world_.random().chance(0.3) ? 2 : 1;
+  setup.spawn(add_instances(store, instances, slots_of_first), [this, &done](absl::Status status) {
     done = true;
     if (!status.ok()) find("set-up: " + status.ToString());
   });
@@ -186,7 +190,8 @@ void Park::start(Role role) {
   world_.note(process.name(), "starts");
   switch (role) {
     case Role::kBridge:
-      return start_bridge(process);
+      // The next one is started only after the death of the last.
+      return start_bridge(process, {"bridge-1", kBridgeAddress});
     case Role::kDispatcher:
       return start_dispatcher(process);
     case Role::kGateway:
@@ -200,17 +205,31 @@ std::function<void(absl::Status)> Park::watch_end(Role role) {
   };
 }
 
-void Park::start_bridge(sim::Process& process) {
+void Park::start_second_bridge() {
+  sim::Process& process = world_.start("second bridge");
+  world_.note(process.name(), "starts");
+  start_bridge(process, {"bridge-2", kSecondBridgeAddress});
+}
+
+void Park::replace_bridge() {
+  constexpr auto kIndex = static_cast<std::size_t>(Role::kBridge);
+  sim::Process& process = world_.start("bridge#" + std::to_string(++incarnations_[kIndex]));
+  processes_[kIndex] = &process;
+  world_.note(process.name(), "starts under the id of one that lives");
+  start_bridge(process, {"bridge-1", kBridgeAddress, false});
+}
+
+void Park::start_bridge(sim::Process& process, BridgeName name) {
   bridge::Config config;
-  config.identity.owner = "bridge-1";
-  config.identity.address = kBridgeAddress;
-  config.predecessor_is_dead = true;  // the park starts the next one only after the death of the last
+  config.identity.owner = std::move(name.id);
+  config.identity.address = name.address;
+  config.predecessor_is_dead = name.predecessor_is_dead;
   auto& parts = process.make<BridgeProcess>(process, database_, database_weather_, depot_, depot_weather_, redis_,
                                             cache_weather_, hints_, fleet_, options_.planted, std::move(config));
   sim::BridgeEndpoint endpoint;
   endpoint.wake = [&parts](base::ExecutionId id) { parts.service.wake(id); };
   endpoint.progress = [&parts] { return parts.service.watch_progress(); };
-  network_.serve(kBridgeAddress, process, std::move(endpoint));
+  network_.serve(name.address, process, std::move(endpoint));
   process.spawn(parts.service.run(), watch_end(Role::kBridge));
 }
 

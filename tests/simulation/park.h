@@ -59,13 +59,22 @@ class Park {
   sim::Process* process(Role role);
   void start(Role role);
   void kill(Role role);
+  // A bridge with an id of its own beside the first one.
+  void start_second_bridge();
+  // Another process under the id of the living bridge process, which goes its own way from now on.
+  void replace_bridge();
 
   // A promise was seen broken.
   void find(std::string finding);
   const std::vector<std::string>& findings() const { return findings_; }
 
  private:
-  void start_bridge(sim::Process& process);
+  struct BridgeName {
+    std::string id;
+    std::string address;
+    bool predecessor_is_dead = true;
+  };
+  void start_bridge(sim::Process& process, BridgeName name);
   void start_dispatcher(sim::Process& process);
   void start_gateway(sim::Process& process);
   void carry_hint(testing::HintBus::Delivery delivery);

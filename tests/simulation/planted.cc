@@ -40,21 +40,61 @@ class HealingSocket final : public ports::ComfySocket {
   std::unique_ptr<ports::ComfySocket> inner_;
 };
 
+// A prompt's success and outputs do not reach its listener.
+class ForgetfulSocket final : public ports::ComfySocket {
+ public:
+  explicit ForgetfulSocket(std::unique_ptr<ports::ComfySocket> inner) : inner_(std::move(inner)) {}
+
+  base::Task<absl::StatusOr<std::optional<domain::ComfyMessage>>> next() override {
+    for (;;) {
+      auto message = co_await inner_->next();
+      if (!message.ok() || !message->has_value()) co_return message;
+      const bool said = std::holds_alternative<domain::ExecutionSuccess>(**message) ||
+                        std::holds_alternative<domain::Executed>(**message);
+      if (!said) co_return message;
+    }
+  }
+  base::Task<absl::Status> ping(absl::Time deadline) override { return inner_->ping(deadline); }
+  base::Task<absl::Status> close(absl::Time deadline) override { return inner_->close(deadline); }
+
+ private:
+  std::unique_ptr<ports::ComfySocket> inner_;
+};
+
+// "ry-<instance>-<epoch>" without the epoch.
+std::string stable(std::string client_id) {
+  return client_id.substr(0, client_id.rfind('-'));
+}
+
+std::string with_stable_client(std::string body) {
+  constexpr std::string_view kKey = R"("client_id":")";
+  const std::size_t begin = body.find(kKey) + kKey.size();
+  const std::size_t end = body.find('"', begin);
+  return body.replace(begin, end - begin, stable(body.substr(begin, end - begin)));
+}
+
 class PlantedInstance final : public ports::ComfyInstance {
  public:
-  PlantedInstance(testing::sim::Process& process, std::unique_ptr<ports::ComfyInstance> inner, PlantedBug bug)
-      : process_(process), inner_(std::move(inner)), bug_(bug) {}
+  PlantedInstance(testing::sim::Process& process, std::unique_ptr<ports::ComfyInstance> inner,
+                  testing::FakeComfy& server, PlantedBug bug)
+      : process_(process), inner_(std::move(inner)), server_(server), bug_(bug) {}
 
   base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time deadline) override {
+    if (bug_ == PlantedBug::kStableClientId) body = with_stable_client(std::move(body));
     domain::PostOutcome outcome = co_await inner_->post_prompt(body, deadline);
-    if (bug_ != PlantedBug::kResendOnUnclear || outcome.kind != domain::PostOutcome::Kind::kUnclear) co_return outcome;
-    co_return co_await inner_->post_prompt(body, deadline);
+    if (outcome.kind != domain::PostOutcome::Kind::kUnclear) co_return outcome;
+    if (bug_ == PlantedBug::kResendOnUnclear) co_return co_await inner_->post_prompt(body, deadline);
+    if (bug_ == PlantedBug::kHastyRequeue && server_.idle()) outcome.kind = domain::PostOutcome::Kind::kNotSent;
+    co_return outcome;
   }
 
   base::Task<absl::StatusOr<std::unique_ptr<ports::ComfySocket>>> connect(std::string client_id,
                                                                           absl::Time deadline) override {
+    if (bug_ == PlantedBug::kStableClientId) client_id = stable(std::move(client_id));
     auto socket = co_await inner_->connect(client_id, deadline);
-    if (bug_ != PlantedBug::kUnseenGap || !socket.ok()) co_return socket;
+    if (!socket.ok()) co_return socket;
+    if (bug_ == PlantedBug::kForgetfulEar) co_return std::make_unique<ForgetfulSocket>(*std::move(socket));
+    if (bug_ != PlantedBug::kUnseenGap) co_return socket;
     co_return std::make_unique<HealingSocket>(process_, *inner_, std::move(client_id), *std::move(socket));
   }
   void set_access(std::vector<ports::SecretHeader> headers) override { inner_->set_access(std::move(headers)); }
@@ -69,7 +109,12 @@ class PlantedInstance final : public ports::ComfyInstance {
   }
   base::Task<absl::StatusOr<std::optional<domain::HistoryEntry>>> history(std::string prompt_id,
                                                                           absl::Time deadline) override {
-    return inner_->history(std::move(prompt_id), deadline);
+    auto entry = co_await inner_->history(std::move(prompt_id), deadline);
+    if (bug_ == PlantedBug::kRawResult && entry.ok() && entry->has_value()) {
+      std::string& outputs = (*entry)->outputs_json;
+      if (outputs.size() > 2) outputs.insert(outputs.size() - 1, R"(,"raw":{"value":[NaN]})");
+    }
+    co_return entry;
   }
   base::Task<absl::StatusOr<std::vector<domain::QueueItem>>> recent_history(int max_items,
                                                                             absl::Time deadline) override {
@@ -88,12 +133,14 @@ class PlantedInstance final : public ports::ComfyInstance {
   }
   base::Task<absl::Status> cancel(std::string prompt_id, ports::ComfyAbilities abilities,
                                   absl::Time deadline) override {
+    if (bug_ == PlantedBug::kCarelessCancel) server_.interrupt();
     return inner_->cancel(std::move(prompt_id), std::move(abilities), deadline);
   }
 
  private:
   testing::sim::Process& process_;
   std::unique_ptr<ports::ComfyInstance> inner_;
+  testing::FakeComfy& server_;
   PlantedBug bug_;
 };
 
@@ -115,7 +162,7 @@ base::Task<absl::StatusOr<std::optional<ports::StartedExecution>>> EagerStore::s
 std::unique_ptr<ports::ComfyInstance> PlantedConnector::instance(const ports::InstanceRow& row) {
   std::unique_ptr<ports::ComfyInstance> plain = inner_.instance(row);
   if (bug_ == PlantedBug::kNone || bug_ == PlantedBug::kPostBeforeIntent) return plain;
-  return std::make_unique<PlantedInstance>(process_, std::move(plain), bug_);
+  return std::make_unique<PlantedInstance>(process_, std::move(plain), *fleet_.at(row.api_url), bug_);
 }
 
 }  // namespace renderyard::simulation

@@ -8,6 +8,7 @@
 
 #include "libs/common/ports/comfy_instance.h"
 #include "libs/common/ports/execution_store.h"
+#include "libs/common/testing/fake_comfy/handle.h"
 #include "libs/common/testing/sim/process.h"
 #include "tests/simulation/options.h"
 
@@ -84,15 +85,22 @@ class EagerStore final : public ports::ExecutionStore {
 //   kResendOnUnclear  a POST whose outcome is unclear is sent a second time, as a retrying HTTP library does
 //   kBlindCopy        what a server says of an output file's age and version is not heard
 //   kUnseenGap        a socket that breaks is opened again underneath, as a self-healing WebSocket library does
+//   kStableClientId   connects and posts under the instance's client id without the epoch
+//   kHastyRequeue     an unclear POST is "not sent" when neither queue nor history has its prompt at that moment
+//   kForgetfulEar     success and outputs on the socket are not heard, only that nothing runs any more
+//   kCarelessCancel   POST /interrupt without a prompt id, for a prompt that runs or waits
+//   kRawResult        history's outputs carry a bare NaN
 class PlantedConnector final : public ports::ComfyConnector {
  public:
-  PlantedConnector(testing::sim::Process& process, ports::ComfyConnector& inner, PlantedBug bug)
-      : process_(process), inner_(inner), bug_(bug) {}
+  PlantedConnector(testing::sim::Process& process, ports::ComfyConnector& inner, const testing::ComfyFleet& fleet,
+                   PlantedBug bug)
+      : process_(process), inner_(inner), fleet_(fleet), bug_(bug) {}
   std::unique_ptr<ports::ComfyInstance> instance(const ports::InstanceRow& row) override;
 
  private:
   testing::sim::Process& process_;
   ports::ComfyConnector& inner_;
+  const testing::ComfyFleet& fleet_;
   PlantedBug bug_;
 };
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "tests/simulation/checks.h"
+#include "tests/simulation/crash.h"
 #include "tests/simulation/faults.h"
 #include "tests/simulation/options.h"
 #include "tests/simulation/park.h"
@@ -11,23 +12,26 @@ namespace renderyard::simulation {
 
 namespace {
 
-constexpr absl::Duration kFaultSpan = absl::Seconds(40);   // faults begin within this
-constexpr absl::Duration kFaultsStop = absl::Seconds(75);  // and all are over here
-constexpr absl::Duration kLiveness = absl::Minutes(10);    // every job is final by then
-constexpr absl::Duration kAftermath = absl::Seconds(20);   // what may still surface after the last job's end
-constexpr std::uint64_t kMaxSteps = 5'000'000;             // a run that goes in circles without time passing
+constexpr absl::Duration kFaultSpan = absl::Seconds(40);    // faults begin within this
+constexpr absl::Duration kFaultsStop = absl::Seconds(75);   // and all are over here
+constexpr absl::Duration kLiveness = absl::Minutes(10);     // every job is final by then
+constexpr absl::Duration kSecondBridge = absl::Seconds(2);  // it starts when the first has its leases
+constexpr absl::Duration kAftermath = absl::Seconds(20);    // what may still surface after the last job's end
+constexpr std::uint64_t kMaxSteps = 5'000'000;              // a run that goes in circles without time passing
 
 class Run {
  public:
   explicit Run(const Options& options)
       : options_(options),
         plan_(base::SplitMix(options.seed ^ 0x9e3779b97f4a7c15ULL)),
-        instances_(2 + static_cast<int>(plan_.below(3))),
+        instances_(options.few ? 2 : 2 + static_cast<int>(plan_.below(3))),
         park_(options, instances_),
-        workload_(park_, plan_jobs(plan_), 2 + static_cast<int>(plan_.below(3))),
+        workload_(park_, options.few ? plan_few_jobs(plan_) : plan_jobs(plan_),
+                  options.few ? 1 : 2 + static_cast<int>(plan_.below(3))),
         faults_(park_,
-                options.faults ? plan_faults(plan_, park_.comfies().size(), kFaultSpan) : std::vector<PlannedFault>(),
+                with_faults() ? plan_faults(plan_, park_.comfies().size(), kFaultSpan) : std::vector<PlannedFault>(),
                 instances_),
+        crasher_(park_, faults_, options.crash),
         checks_(park_) {
     park_.database_weather().committed = [this](std::string_view) {
       checks_.after_commit();
@@ -40,7 +44,8 @@ class Run {
     workload_.start();
     faults_.start();
     const absl::Time stop = park_.world().now() + kFaultsStop;
-    if (options_.faults) {
+    if (options_.few) park_.world().after(kSecondBridge, [this] { park_.start_second_bridge(); });
+    if (with_faults()) {
       steps_until(park_.world().now() + kFaultSpan, [] { return false; });
       // One that was due may find nothing to strike (its process is dead already), so this is asked again.
       for (faults_.top_up(); faults_.happened() < Faults::kLeast && park_.world().now() < stop; faults_.top_up()) {
@@ -49,7 +54,7 @@ class Run {
       steps_until(stop, [] { return false; });
     }
     faults_.stop_all();
-    const auto all_final = [this] { return workload_.submitted() && checks_.every_job_final(); };
+    const auto all_final = [this] { return workload_.submitted() && checks_.every_job_final() && crasher_.quiet(); };
     steps_until(stop + kLiveness, all_final);
     const std::int64_t last = last_event();
     const absl::Time aftermath = park_.world().now() + kAftermath;
@@ -60,11 +65,14 @@ class Run {
   }
 
  private:
+  bool with_faults() const { return options_.faults && !options_.few; }
+
   template <class Done>
   void steps_until(absl::Time limit, Done done) {
     sim::World& world = park_.world();
     while (!done() && world.next_at() <= limit && world.step()) {
       faults_.after_step();
+      crasher_.after_step();
       if (world.steps() > kMaxSteps) {
         park_.find("the run goes in circles: " + std::to_string(kMaxSteps) + " steps");
         return;
@@ -94,6 +102,7 @@ class Run {
     result.findings = park_.findings();
     result.trace.assign(park_.world().trace().lines().begin(), park_.world().trace().lines().end());
     result.coverage = faults_.coverage();
+    result.effects = crasher_.effects();
     return result;
   }
 
@@ -103,6 +112,7 @@ class Run {
   mutable Park park_;
   Workload workload_;
   Faults faults_;
+  Crasher crasher_;
   RunningChecks checks_;
 };
 

@@ -68,6 +68,22 @@ TEST(Simulation, FindsACopyOfAnOverwrittenOutput) {
   EXPECT_NE(found_by(PlantedBug::kBlindCopy, 1000), 0u) << "not found within 1,000 seeds";
 }
 
+TEST(Simulation, FindsARequeueOnAbsenceAlone) {
+  EXPECT_NE(found_by(PlantedBug::kHastyRequeue, 1000), 0u) << "not found within 1,000 seeds";
+}
+
+TEST(Simulation, FindsAnEndThatWasHeardAndNotKept) {
+  EXPECT_NE(found_by(PlantedBug::kForgetfulEar, 1000), 0u) << "not found within 1,000 seeds";
+}
+
+TEST(Simulation, FindsACancelThatHitsTheNeighbour) {
+  EXPECT_NE(found_by(PlantedBug::kCarelessCancel, 1000), 0u) << "not found within 1,000 seeds";
+}
+
+TEST(Simulation, FindsAResultThatPostgresRefuses) {
+  EXPECT_NE(found_by(PlantedBug::kRawResult, 1000), 0u) << "not found within 1,000 seeds";
+}
+
 TEST(Simulation, FindsAResendOnUnclear) {
   EXPECT_NE(found_by(PlantedBug::kResendOnUnclear, 1000), 0u) << "not found within 1,000 seeds";
 }

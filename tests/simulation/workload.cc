@@ -76,6 +76,30 @@ std::vector<PlannedJob> plan_jobs(base::Random& random) {
   return plan;
 }
 
+std::vector<PlannedJob> plan_few_jobs(base::Random& random) {
+  using Kind = PlannedJob::Kind;
+  std::vector<PlannedJob> plan;
+  const auto add = [&](const auto& wanted, absl::Duration at) -> PlannedJob& {
+    PlannedJob job = plan_job(random, 1);
+    while (!wanted(job)) job = plan_job(random, 1);
+    job.n = static_cast<int>(plan.size()) + 1;
+    job.idempotency_key = "order-" + std::to_string(job.n);
+    job.at = at;
+    job.wait_secs.reset();
+    job.cancel_after.reset();
+    return plan.emplace_back(std::move(job));
+  };
+  const auto plain = [](const PlannedJob& job) { return job.kind == Kind::kGood && !job.socket_pictures; };
+  const auto pictures = [](const PlannedJob& job) { return job.kind == Kind::kGood && job.socket_pictures; };
+  add(plain, absl::ZeroDuration());
+  add(pictures, absl::ZeroDuration());
+  add([](const PlannedJob& job) { return job.kind == Kind::kFailing; }, absl::Milliseconds(500));
+  add(plain, absl::Milliseconds(500)).cancel_after = absl::Milliseconds(1500);
+  // It finds out a socket that was left deaf.
+  add(pictures, absl::Minutes(1));
+  return plan;
+}
+
 Workload::Workload(Park& park, std::vector<PlannedJob> plan, int watchers)
     : park_(park), process_(park.world().start("workload")), door_(process_, park) {
   for (PlannedJob& job : plan) {

@@ -46,6 +46,9 @@ struct Watcher {
   int progress_heard = 0;
 };
 
+// One of each kind, the last one a minute after the others.
+std::vector<PlannedJob> plan_few_jobs(base::Random& random);
+
 class Workload {
  public:
   Workload(Park& park, std::vector<PlannedJob> plan, int watchers);

@@ -125,6 +125,7 @@ struct ExecutionRow {
       heard_outputs;         // JSON object node id -> output, from `executed` (collecting: from history)
   bool heard_whole = false;  // heard_outputs were heard without a gap, from start to end
   std::optional<absl::Time> prompt_ended_at;  // by the ComfyUI server's clock; to the millisecond
+  std::optional<std::string> witness_prompt_id;  // known to be in the server's history before this was sent
   int progress_percent = 0;
   std::optional<std::string> current_node;
   std::optional<JobError> error;

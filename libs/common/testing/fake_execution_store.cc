@@ -39,6 +39,7 @@ absl::StatusOr<std::optional<ports::StartedExecution>> start_execution(Transacti
   execution.row.state = ExecutionState::kSubmitting;
   execution.row.owner_epoch = epoch;
   execution.row.client_id = client_id;
+  execution.row.witness_prompt_id = txn.database().instance(instance)->witness_prompt_id;
   execution.row.submitted_at = txn.now();
   RETURN_IF_ERROR(txn.put(execution, Owner::kBridge));
   ASSIGN_OR_RETURN(ports::StartedExecution started, with_workflow(txn.database(), execution));

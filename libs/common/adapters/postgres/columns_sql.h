@@ -2,12 +2,13 @@
 #pragma once
 
 // Alias e. ports::ExecutionRow.
-#define RENDERYARD_EXECUTION_COLUMNS                                                                            \
-  "e.id, e.instance_id, e.platform_job_id, e.user_id, e.attempt, e.slot_no, e.status, e.client_prompt_id, "     \
-  "e.comfyui_prompt_id, e.client_id, e.owner_epoch, e.outcome_proof, e.cancel_requested_at, e.heard_end, "      \
-  "e.heard_outputs::text, e.heard_whole, e.prompt_ended_ms, e.progress_percent, e.current_node, e.error_code, " \
-  "e.error_message, "                                                                                           \
-  "e.error_details->>'node_id', e.error_details->>'node_class', e.adoptions, e.assigned_at, e.submitted_at, "   \
+#define RENDERYARD_EXECUTION_COLUMNS                                                                                   \
+  "e.id, e.instance_id, e.platform_job_id, e.user_id, e.attempt, e.slot_no, e.status, e.client_prompt_id, "            \
+  "e.comfyui_prompt_id, e.client_id, e.owner_epoch, e.outcome_proof, e.cancel_requested_at, e.heard_end, "             \
+  "e.heard_outputs::text, e.heard_whole, e.prompt_ended_ms, e.witness_prompt_id, e.progress_percent, e.current_node, " \
+  "e.error_code, "                                                                                                     \
+  "e.error_message, "                                                                                                  \
+  "e.error_details->>'node_id', e.error_details->>'node_class', e.adoptions, e.assigned_at, e.submitted_at, "          \
   "e.accepted_at, e.started_at, e.ended_at, e.completed_at, e.settled_at"
 
 // domain::ExecutionState: those that are not final, and those that occupy a slot.

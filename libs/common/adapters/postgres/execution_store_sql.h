@@ -114,7 +114,9 @@ inline constexpr Statement kStart = {"start", R"(
 WITH lease AS (
   SELECT 1 FROM instance_leases WHERE instance_id = $2 AND epoch = $3 FOR KEY SHARE),
 e AS (
-  UPDATE comfyui_executions x SET status = 'submitting', owner_epoch = $3, client_id = $4, submitted_at = clock_timestamp()
+  UPDATE comfyui_executions x SET status = 'submitting', owner_epoch = $3, client_id = $4,
+    witness_prompt_id = (SELECT i.witness_prompt_id FROM comfyui_instances i WHERE i.id = $2),
+    submitted_at = clock_timestamp()
   FROM lease WHERE x.id = $1 AND x.instance_id = $2 AND x.status = 'assigned' AND x.cancel_requested_at IS NULL
   RETURNING x.*)
 SELECT )" RENDERYARD_EXECUTION_COLUMNS R"(, j.workflow, j.parameters::text, j.uid

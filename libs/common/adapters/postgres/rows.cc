@@ -46,6 +46,7 @@ ports::ExecutionRow read_execution(Reader& reader) {
   row.heard_outputs = reader.maybe_text();
   row.heard_whole = reader.boolean();
   row.prompt_ended_at = reader.maybe_unix_ms();
+  row.witness_prompt_id = reader.maybe_text();
   row.progress_percent = reader.small();
   row.current_node = reader.maybe_text();
   row.error = read_error(reader);

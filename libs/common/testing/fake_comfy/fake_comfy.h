@@ -65,6 +65,11 @@ class FakeComfy {
   bool idle() const { return queue_length() == 0; }
   sim::World& world() { return world_; }
 
+  // POST /interrupt without a prompt id.
+  void interrupt() {
+    if (running_) running_->interrupted = true;
+  }
+
   // Faults.
   void arm(PostFault fault) { post_faults_.push_back(fault); }
   void disarm() { post_faults_.clear(); }

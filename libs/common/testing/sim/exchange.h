@@ -36,7 +36,7 @@ base::Task<R> exchange(Process& caller, absl::Time deadline, Start start) {
       timer = caller.clock().call_at(
           deadline, [completer] { completer.complete(R(absl::DeadlineExceededError("no answer in time"))); });
     }
-    start(Reply<R>(caller, completer));
+    if (caller.world().effect(caller, "request")) start(Reply<R>(caller, completer));
   };
   R result = co_await base::suspend<R>(caller.strand(), begin);
   if (timer != 0) caller.clock().cancel(timer);

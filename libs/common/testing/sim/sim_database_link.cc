@@ -18,6 +18,7 @@ constexpr absl::Duration kConnectTimeout = absl::Seconds(3);
 
 void SimDatabaseLink::call(std::shared_ptr<DatabaseCall> call) {
   World& world = process_.world();
+  if (call->writes() && !world.effect(process_, call->name())) return;
   world.after(latency(world, weather_), [&process = process_, &weather = weather_, call = std::move(call)]() mutable {
     begin(process, weather, std::move(call));
   });

@@ -53,6 +53,12 @@ class World final : public boost::asio::execution_context {
   // A line of the outside ("world", "comfy-1", "network").
   void note(std::string_view who, std::string_view text) { trace_.line(elapsed(), who, text); }
 
+  // Called before every visible effect of a process (a write to a store, a request, a call); false: it does not happen,
+  // and its caller hears nothing.
+  using EffectWatch = std::function<bool(const Process&, std::string_view name)>;
+  void watch_effects(EffectWatch watch) { effect_watch_ = std::move(watch); }
+  bool effect(const Process& process, std::string_view name) { return !effect_watch_ || effect_watch_(process, name); }
+
   // A new process; it lives in the world until the world ends (its shell does, even after kill()).
   Process& start(std::string name);
   // Destroys everything the process holds, at whatever await its coroutines stand. Not from within a job of a process:
@@ -110,6 +116,7 @@ class World final : public boost::asio::execution_context {
   std::uint64_t next_seq_ = 1;
   std::uint64_t steps_ = 0;
   Process* running_ = nullptr;
+  EffectWatch effect_watch_;
   std::vector<Ready> ready_;
   std::map<TimerKey, Timer> timers_;
   std::map<TimerId, absl::Time> world_timers_;
