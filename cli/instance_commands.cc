@@ -1,6 +1,7 @@
 #include "cli/instance_commands.h"
 
 #include <absl/status/status.h>
+#include <google/protobuf/util/time_util.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -44,10 +45,26 @@ const char* service_of(const v1::Instance& instance) {
   return instance.draining() ? "draining" : "enabled";
 }
 
+// Why it gets no work although it is connected, or why not now; empty when it does.
+std::string unfit(const v1::Instance& instance) {
+  std::string text;
+  if (instance.has_quarantined_at()) {
+    text = "  in quarantine (" + instance.quarantine_reason() + ", execution " +
+           std::to_string(instance.quarantined_by_execution_id()) + ")";
+  }
+  if (instance.has_circuit_open_until()) {
+    text += "  circuit open until " + google::protobuf::util::TimeUtil::ToString(instance.circuit_open_until());
+  }
+  if (instance.circuit_faults() > 0) {
+    text += "  " + std::to_string(instance.circuit_faults()) + " faults in a row, last: " + instance.circuit_reason();
+  }
+  return text;
+}
+
 void print(const v1::Instance& instance) {
-  std::printf("%-20s %-13s %-8s %2d  %s%s%s\n", instance.name().c_str(), instance.status().c_str(),
+  std::printf("%-20s %-13s %-8s %2d  %s%s%s%s\n", instance.name().c_str(), instance.status().c_str(),
               service_of(instance), instance.slots(), instance.api_url().c_str(),
-              instance.status_reason().empty() ? "" : "  ", instance.status_reason().c_str());
+              instance.status_reason().empty() ? "" : "  ", instance.status_reason().c_str(), unfit(instance).c_str());
 }
 
 // One call with a deadline; its answer's instance is printed.
@@ -171,6 +188,8 @@ int act_on_instance(const std::string& bridge, const std::string& name, Instance
       return act<v1::UndrainInstanceRequest, v1::UndrainInstanceResponse>(bridge, name, &Stub::UndrainInstance);
     case InstanceAction::kRemove:
       return act<v1::RemoveInstanceRequest, v1::RemoveInstanceResponse>(bridge, name, &Stub::RemoveInstance);
+    case InstanceAction::kRelease:
+      return act<v1::ReleaseInstanceRequest, v1::ReleaseInstanceResponse>(bridge, name, &Stub::ReleaseInstance);
   }
   return 1;
 }

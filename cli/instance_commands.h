@@ -15,7 +15,7 @@ struct InstanceSettings {
   std::optional<std::string> behind_proxy, unique_prefix, shared;  // yes, no
 };
 
-enum class InstanceAction { kEnable, kDisable, kDrain, kUndrain, kRemove };
+enum class InstanceAction { kEnable, kDisable, kDrain, kUndrain, kRelease, kRemove };
 
 int add_instance(const std::string& bridge, const std::string& name, const InstanceSettings& settings);
 int change_instance(const std::string& bridge, const std::string& name, const InstanceSettings& settings);

@@ -115,6 +115,7 @@ void declare_instances(CLI::App& app, Arguments& a, std::function<int()>& run) {
         Action{"disable", "No new work; disconnect when what lives there has ended", cli::InstanceAction::kDisable},
         Action{"drain", "No new work; stay connected", cli::InstanceAction::kDrain},
         Action{"undrain", "Let it have work again", cli::InstanceAction::kUndrain},
+        Action{"release", "End its quarantine and close its circuit", cli::InstanceAction::kRelease},
         Action{"remove", "No new work; forget it when what lives there has ended", cli::InstanceAction::kRemove}}) {
     auto* command = instance->add_subcommand(one.name, one.what);
     command->add_option("name", a.instance, "Its name")->required();

@@ -116,8 +116,9 @@ Check read_workflow(const JsonMember& member, ports::NewJob& job) {
 
 Check read_limits(const JsonMember& limits) {
   for (const JsonMember& member : domain::json_members(limits.value)) {
-    // The other limits are refused until the bridge keeps them: a limit that nobody keeps is worse than none.
-    if (member.key != domain::limit::kWait) return unknown_field("parameters.limits", member, "wait_secs");
+    if (std::find(domain::kLimitNames.begin(), domain::kLimitNames.end(), member.key) == domain::kLimitNames.end()) {
+      return unknown_field("parameters.limits", member, "wait_secs, run_secs and silence_secs");
+    }
     if (is_null(member.value)) continue;
     int seconds = 0;
     const std::string path = absl::StrCat("parameters.limits.", member.key);

@@ -30,6 +30,7 @@ base::Task<absl::Status> Bridge::run() {
   group_.spawn(lease_loop());
   group_.spawn(rows_loop());
   group_.spawn(news_loop());
+  group_.spawn(outlive_loop());
   group_.spawn(outlets_.progress.run());
   group_.spawn(outlets_.states.run());
   const absl::Status status = co_await group_.join();
@@ -54,6 +55,10 @@ base::Task<absl::Status> Bridge::drain_and_end() {
     if (!posting) break;
     CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(absl::Milliseconds(20)));
   }
+  // A regular end is nobody's fault: three restarts in a row shall poison nothing.
+  base::Task<absl::Status> telling = deps_.executions.outlived(leases(), absl::ZeroDuration());
+  [[maybe_unused]] const absl::Status told =
+      co_await base::with_deadline(deps_.strand, deps_.clock, std::move(telling), limit);
   group_.cancel();
   co_return absl::OkStatus();
 }
@@ -193,8 +198,7 @@ base::Task<absl::Status> Bridge::work(std::shared_ptr<Held> held) {
 
 base::Task<absl::Status> Bridge::renew() {
   const absl::Time trusted_until = deps_.clock.now() + config_.lease_ttl - config_.lease_margin;
-  std::vector<ports::Lease> leases;
-  for (const auto& [id, held] : held_) leases.push_back({id, held->lease.epoch, {}});
+  std::vector<ports::Lease> leases = this->leases();
   ASSIGN_OR_CO_RETURN(const std::vector<ports::InstanceId> ours,
                       co_await deps_.executions.renew(config_.identity, leases, config_.lease_ttl));
   for (const ports::Lease& lease : leases) {
@@ -209,6 +213,23 @@ base::Task<absl::Status> Bridge::renew() {
     }
   }
   co_return absl::OkStatus();
+}
+
+std::vector<ports::Lease> Bridge::leases() const {
+  std::vector<ports::Lease> leases;
+  for (const auto& [id, held] : held_) leases.push_back({id, held->lease.epoch, {}});
+  return leases;
+}
+
+// What was adopted and did not kill us until now is not poisoned. Best effort: the next time tells it again.
+base::Task<absl::Status> Bridge::outlive_loop() {
+  for (;;) {
+    CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(config_.outlives_after));
+    std::vector<ports::Lease> held = leases();
+    if (held.empty()) continue;
+    const absl::Status told = co_await deps_.executions.outlived(std::move(held), config_.outlives_after);
+    if (absl::IsCancelled(told)) co_return told;
+  }
 }
 
 void Bridge::lose(base::InstanceId instance) {

@@ -56,6 +56,8 @@ class Bridge {
   base::Task<absl::Status> work(std::shared_ptr<Held> held);
   base::Task<absl::Status> route_wake(base::ExecutionId execution);
   base::Task<absl::Status> drain_and_end();
+  base::Task<absl::Status> outlive_loop();
+  std::vector<ports::Lease> leases() const;
   void lose(base::InstanceId instance);
 
   Deps deps_;

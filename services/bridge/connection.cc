@@ -192,6 +192,12 @@ void Connection::access_changed() {
   access_changed_.notify();
 }
 
+void Connection::reopen(std::string reason) {
+  if (!session_group_ || !reopen_reason_.empty()) return;
+  reopen_reason_ = std::move(reason);
+  session_group_->cancel();
+}
+
 void Connection::suspect_server(std::string reason) {
   abilities_.reset();
   if (!session_group_ || !reopen_reason_.empty()) return;

@@ -42,6 +42,8 @@ class Connection {
   std::uint64_t generation() const { return connected() ? generation_ : 0; }
   // More was read from the socket of now than what every server says first.
   bool has_spoken() const { return last_message_at_ > opened_at_ + absl::Milliseconds(500); }
+  // When the socket of now was opened.
+  absl::Time opened_at() const { return opened_at_; }
   // When anything was last read from the socket of now.
   absl::Time last_message_at() const { return last_message_at_; }
   // Is the socket of now alive? A ping, answered before the deadline.
@@ -50,6 +52,8 @@ class Connection {
   // The socket says nothing though it should: open it again, at most Config::reopen_limit times in a row without
   // success; then stay connected but report `polling` with reason stream_blocked.
   void suspect_deaf();
+  // Opens the socket again, for a reason that blames nobody.
+  void reopen(std::string reason);
   // The server answered in a way that makes it useless for now: no new work until it has answered a
   // ping and a probe; else the socket is opened again.
   void suspect_server(std::string reason);

@@ -60,6 +60,10 @@ struct Config {
       absl::Seconds(3);                            // after the last word, for outputs on a socket behind the history
   absl::Duration vanished_gap = absl::Seconds(2);  // between the two looks that make a prompt lost
 
+  absl::Duration stop_grace = absl::Seconds(30);            // for a prompt to stop when its limit has passed
+  absl::Duration outlives_after = absl::Seconds(60);        // an adopted execution does not kill its bridge
+  absl::Duration quarantine_look_every = absl::Seconds(5);  // whether its cause is gone
+
   absl::Duration progress_every = absl::Seconds(1);               // of one execution, to subscribers
   absl::Duration progress_write_every = absl::Milliseconds(500);  // of all executions, to the database
   absl::Duration start_patience = absl::Milliseconds(5);          // after the answer to a POST, for the prompt's start

@@ -7,7 +7,7 @@
 namespace renderyard::bridge {
 
 Execution::Execution(ports::ExecutionRow execution_row, base::Strand& strand, base::Clock& clock)
-    : row(std::move(execution_row)), progress({}), clock_(clock), changed_(strand, clock) {
+    : row(std::move(execution_row)), progress({}), clock_(clock), changed_(strand, clock), read_at_(clock.now()) {
   cancel_wished_ = row.cancel_requested_at.has_value();
   if (row.state == domain::ExecutionState::kCollecting) {
     if (row.heard_whole) outputs_from = kFromEvents;
@@ -48,6 +48,11 @@ void Execution::load(domain::WorkflowInfo info) {
   pictures = domain::SocketPictures(domain::socket_picture_nodes(workflow));
   progress = domain::ProgressTracker(std::move(nodes));
   progress.raise_to(row.progress_percent);
+}
+
+void Execution::replace_row(ports::ExecutionRow now) {
+  row = std::move(now);
+  read_at_ = clock_.now();
 }
 
 void Execution::wish_cancel() {

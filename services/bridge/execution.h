@@ -10,6 +10,7 @@
 
 #include "libs/common/base/event.h"
 #include "libs/common/domain/heard_prompt.h"
+#include "libs/common/domain/limits.h"
 #include "libs/common/domain/progress.h"
 #include "libs/common/domain/socket_pictures.h"
 #include "libs/common/domain/workflow.h"
@@ -28,6 +29,7 @@ class Execution {
   // The row, as this process last read or wrote it.
   ports::ExecutionRow row;
   domain::WorkflowInfo workflow;  // empty until loaded
+  domain::JobLimits limits;       // none until loaded
   domain::ProgressTracker progress;
   std::string job_type;
 
@@ -55,7 +57,13 @@ class Execution {
   // The graph is known: progress is counted over it, from what was stored on.
   void load(domain::WorkflowInfo info);
 
+  // The database's clock at a moment of ours, as far as its last reading tells (late by that answer's way to us).
+  absl::Time database_time(absl::Time local) const { return row.read_at + (local - read_at_); }
+  // The row as it was read just now replaces the one we had.
+  void replace_row(ports::ExecutionRow now);
+
   std::string outputs_from = kFromHistory;
+  bool rest_only = false;                         // its messages kill those who read them: nobody does
   bool posting = false;                           // its POST is in flight
   absl::Time posted_at = absl::InfiniteFuture();  // by this process, else in the infinite future
 
@@ -64,6 +72,7 @@ class Execution {
   base::Event changed_;
   domain::HeardPrompt heard_;
   absl::Time last_heard_at_ = absl::InfinitePast();
+  absl::Time read_at_;  // by our clock
   bool seen_running_ = false;
   bool cancel_wished_ = false;
 };

@@ -60,6 +60,7 @@ std::optional<Look> find_in(const domain::QueueListing& queue, const Execution& 
 // The database refuses a text: keep the state without the words. Outputs cannot be done without: then the step becomes
 // a failure. False: there is nothing left to drop.
 bool drop_words(ports::Advance& step) {
+  if (step.circuit) step.circuit->reason.clear();
   static constexpr char kUnstorable[] = "the server's message cannot be stored";
   if (step.heard_outputs) {
     step.heard_outputs.reset();
@@ -119,6 +120,10 @@ base::Task<absl::StatusOr<bool>> persist(ExecutionContext& context, ports::Advan
     if (outcome == true) break;
   }
   take_over(execution, step);
+  if (!execution.row.started_at && (step.started || step.to == ExecutionState::kRunning)) {
+    execution.row.started_at = execution.database_time(context.deps.clock.now());
+  }
+  if (step.quarantine) context.quarantine.enter(execution.row.id);
   context.deps.journal.info("execution_" + std::string(domain::to_string(step.to)),
                             {{base::key::kExecution, execution.row.id},
                              {base::key::kJob, execution.row.job_id},
@@ -195,7 +200,8 @@ void report_progress(ExecutionContext& context) {
   cached.owner_epoch = context.lease.epoch;
   context.deps.cache.save(std::move(cached));
 
-  context.outlets.progress.write({execution.row.id, context.lease.epoch, progress.percent, node});
+  context.outlets.progress.write({execution.row.id, context.lease.epoch, progress.percent, node},
+                                 execution.last_heard_at());
 }
 
 }  // namespace renderyard::bridge

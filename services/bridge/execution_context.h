@@ -7,10 +7,12 @@
 #include <optional>
 #include <string>
 
+#include "services/bridge/circuit_breaker.h"
 #include "services/bridge/connection.h"
 #include "services/bridge/deps.h"
 #include "services/bridge/execution.h"
 #include "services/bridge/outlets.h"
+#include "services/bridge/quarantine.h"
 #include "services/bridge/router.h"
 #include "services/bridge/sockets.h"
 
@@ -27,6 +29,8 @@ struct ExecutionContext {
   Router& router;
   const Sockets& sockets;
   Outlets& outlets;
+  Quarantine& quarantine;
+  CircuitBreaker& circuit;
   std::shared_ptr<Execution> execution;
   // A prompt known to be in the server's history (the last one seen finished there); empty when none is.
   std::string witness;

@@ -6,6 +6,7 @@
 
 #include "libs/common/base/status_macros.h"
 #include "libs/common/domain/error_code.h"
+#include "services/bridge/limit_watch.h"
 #include "services/bridge/picture_keeper.h"
 
 namespace renderyard::bridge {
@@ -37,11 +38,16 @@ class Follower {
       ASSIGN_OR_CO_RETURN(done, co_await hear_start());
       if (done) co_return absl::OkStatus();
       progress();
+      if (clock_.now() >= limits_.look_at()) CO_RETURN_IF_ERROR(co_await limits_.look());
       CO_RETURN_IF_ERROR(co_await wish());
       suspect_deaf();
+      const bool overdue = limits_.overdue();
+      if (overdue) look_soon_ = std::min(look_soon_, last_look_ + config_.vanished_gap);
       if (clock_.now() >= look_due()) {
         ASSIGN_OR_CO_RETURN(done, co_await look_at_server());
         if (done) co_return absl::OkStatus();
+        // It has not stopped, or nobody can say. What is absent a first time is looked at once more.
+        if (overdue && absences_ == 0) co_return co_await give_up();
       }
       const absl::Status rested = co_await execution_.changed().wait_until(next_wake());
       if (absl::IsCancelled(rested)) co_return rested;
@@ -106,9 +112,22 @@ class Follower {
             execution_.progress.current_node() != execution_.row.current_node.value_or(""));
   }
 
+  bool to_be_stopped() const { return execution_.cancel_wished() || limits_.passed(); }
+
+  // The prompt has had its time to stop: the job ends here, and the instance gets no new work while it is there.
+  base::Task<absl::Status> give_up() {
+    ports::Advance step;
+    step.to = ExecutionState::kFailed;
+    step.error = limits_.error();
+    step.started = true;
+    step.quarantine = domain::Quarantine::kWorkerDead;
+    ASSIGN_OR_CO_RETURN([[maybe_unused]] const bool moved, co_await persist(context_, std::move(step)));
+    co_return absl::OkStatus();
+  }
+
   // Asks the server to stop the prompt; what came of it is seen like any other end.
   base::Task<absl::Status> wish() {
-    if (!execution_.cancel_wished() || clock_.now() < next_cancel_) co_return absl::OkStatus();
+    if (!to_be_stopped() || clock_.now() < next_cancel_) co_return absl::OkStatus();
     next_cancel_ = clock_.now() + absl::Seconds(5);
     auto abilities = context_.connection.abilities();
     if (!abilities) co_return absl::OkStatus();
@@ -158,7 +177,8 @@ class Follower {
     absl::Time wake = std::min(look_due(), keeper_.due());
     if (execution_.heard().over() || execution_.heard().end()) wake = std::min(wake, ask_history_at_);
     if (progress_waits()) wake = std::min(wake, next_progress_);
-    if (execution_.cancel_wished()) wake = std::min(wake, next_cancel_);
+    if (to_be_stopped()) wake = std::min(wake, next_cancel_);
+    wake = std::min(wake, limits_.look_at());
     if (!deaf_checked_ && execution_.posted_at != absl::InfiniteFuture() && context_.connection.connected()) {
       wake = std::min(wake, execution_.posted_at + config_.status_after_post);
     }
@@ -172,6 +192,7 @@ class Follower {
     if (absl::IsCancelled(seen.status())) co_return seen.status();
     last_look_ = clock_.now();
     if (!seen.ok()) {
+      if (limits_.passed()) absences_ = 0;
       poll_interval_ = std::min(poll_interval_ * 2, absl::Seconds(30));
       co_return false;
     }
@@ -229,6 +250,9 @@ class Follower {
     if (execution_.cancel_wished()) {
       // A deleted pending prompt leaves no trace: this is what it looks like. An earlier process may have asked for it.
       step.to = ExecutionState::kCancelled;
+    } else if (limits_.passed()) {
+      step.to = ExecutionState::kFailed;
+      step.error = limits_.error();
     } else {
       step.to = ExecutionState::kLost;
       step.error =
@@ -283,7 +307,8 @@ class Follower {
   }
 
   static ports::JobError error_of(const domain::ExecutionError& error) {
-    return {std::string(domain::code::kNodeError), error.message.empty() ? "the prompt failed" : error.message,
+    const domain::Blame blame = domain::blame_of(error.exception_type, error.message);
+    return {std::string(domain::code_of(blame)), error.message.empty() ? "the prompt failed" : error.message,
             error.node_id, error.node_type};
   }
 
@@ -302,6 +327,16 @@ class Follower {
     return entry;
   }
 
+  // When it cannot be written now, the next success does.
+  base::Task<absl::Status> close_circuit() {
+    if (!context_.circuit.counts()) co_return absl::OkStatus();
+    const auto closed = co_await context_.deps.executions.close_circuit(
+        execution_.row.instance_id, context_.lease.epoch, context_.circuit.version());
+    if (absl::IsCancelled(closed.status())) co_return closed.status();
+    if (closed.ok() && *closed) context_.circuit.closed();
+    co_return absl::OkStatus();
+  }
+
   base::Task<absl::StatusOr<bool>> ended(domain::HistoryEntry entry, std::string outputs_from) {
     ports::Advance step;
     step.started = true;
@@ -314,17 +349,24 @@ class Follower {
         step.heard_outputs = keeper_.outputs_with(entry.outputs_json);
         step.prompt_ended_at = entry.ended_at;
         step.heard_whole = outputs_from == kFromEvents;
+        CO_RETURN_IF_ERROR(co_await close_circuit());
         execution_.outputs_from = std::move(outputs_from);
         succeeded_ = std::move(step);
         co_return true;
       case HistoryEnd::kError: {
         step.to = ExecutionState::kFailed;
-        step.error = error_of(entry.error.value_or(domain::ExecutionError{}));
+        const domain::ExecutionError error = entry.error.value_or(domain::ExecutionError{});
+        step.error = error_of(error);
+        context_.circuit.failed(domain::blame_of(error.exception_type, error.message), error.message,
+                                execution_.row.job_id, execution_.database_time(clock_.now()), step);
         break;
       }
       case HistoryEnd::kInterrupted:
         if (execution_.cancel_wished()) {
           step.to = ExecutionState::kCancelled;
+        } else if (limits_.passed()) {
+          step.to = ExecutionState::kFailed;
+          step.error = limits_.error();
         } else {
           step = failed_with(domain::code::kInterruptedByOther, "somebody else interrupted the prompt at the instance");
           step.started = true;
@@ -340,6 +382,7 @@ class Follower {
   PictureKeeper keeper_;
   base::Clock& clock_;
   const Config& config_;
+  LimitWatch limits_{context_};
 
   absl::Duration interval_;
   absl::Duration poll_interval_ = config_.poll_without_socket;

@@ -91,6 +91,12 @@ class InstanceGrpc final : public v1::InstanceService::CallbackService {
     return runtime::serve_unary(core_, context, request, reply,
                                 [this](v1::DisableInstanceRequest message) { return disable(std::move(message)); });
   }
+  grpc::ServerUnaryReactor* ReleaseInstance(grpc::CallbackServerContext* context,
+                                            const v1::ReleaseInstanceRequest* request,
+                                            v1::ReleaseInstanceResponse* reply) override {
+    return runtime::serve_unary(core_, context, request, reply,
+                                [this](v1::ReleaseInstanceRequest message) { return release(std::move(message)); });
+  }
   grpc::ServerUnaryReactor* DrainInstance(grpc::CallbackServerContext* context, const v1::DrainInstanceRequest* request,
                                           v1::DrainInstanceResponse* reply) override {
     return runtime::serve_unary(core_, context, request, reply,
@@ -163,6 +169,13 @@ class InstanceGrpc final : public v1::InstanceService::CallbackService {
     std::string name = request.name();
     const auto row = co_await store_.set_enabled(std::move(name), false);
     co_return changed<v1::DisableInstanceResponse>(row);
+  }
+
+  base::Task<absl::StatusOr<v1::ReleaseInstanceResponse>> release(v1::ReleaseInstanceRequest request) {
+    CO_RETURN_IF_ERROR(check_instance_name(request.name()));
+    std::string name = request.name();
+    const auto row = co_await store_.release(std::move(name));
+    co_return changed<v1::ReleaseInstanceResponse>(row);
   }
 
   base::Task<absl::StatusOr<v1::DrainInstanceResponse>> drain(v1::DrainInstanceRequest request) {

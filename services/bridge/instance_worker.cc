@@ -20,6 +20,8 @@ InstanceWorker::InstanceWorker(Deps& deps, const Config& config, const HeldLease
       config_(config),
       lease_(lease),
       outlets_(outlets),
+      quarantine_(deps, config, lease),
+      circuit_(deps.random),
       changed_(deps.strand, deps.clock),
       operator_changed_(deps.strand, deps.clock),
       connected_(deps.strand, deps.clock),
@@ -43,6 +45,7 @@ base::Task<absl::Status> InstanceWorker::run() {
   group_.spawn(leave_when_empty());
   group_.spawn(follow_access());
   group_.spawn(follow_capabilities());
+  group_.spawn(quarantine_.run(*row_, comfy_.get(), connection_.get()));
   const absl::Status status = co_await group_.join();
   for (const auto& [id, execution] : executions_) outlets_.forget(id);
   // What ends the group when the instance is out of service and empty.
@@ -52,6 +55,7 @@ base::Task<absl::Status> InstanceWorker::run() {
 
 bool InstanceWorker::see_row(ports::InstanceRow row) {
   const bool first = !row_;
+  circuit_.read(row);
   row_ = std::move(row);
   changed_.notify();
   if (row_->config_version != access_version_) operator_changed_.notify();
@@ -68,6 +72,9 @@ void InstanceWorker::see_news(std::vector<ports::ExecutionRow> rows) {
     unwanted_ = true;
     changed_.notify();
     return;
+  }
+  for (const ports::ExecutionRow& row : rows) {
+    if (is_poisoned(row) && !executions_.contains(row.id)) poisoned_.insert(row.client_id.value_or(""));
   }
   for (ports::ExecutionRow& row : rows) {
     if (ended_meanwhile_.contains(row.id)) continue;
@@ -183,15 +190,28 @@ base::Task<absl::Status> InstanceWorker::read_capabilities() {
 
 void InstanceWorker::adopt(ports::ExecutionRow row) {
   if (row.state == ExecutionState::kAssigned && row.cancel_requested_at) return;  // the dispatcher takes it back
+  if (row.state == ExecutionState::kAssigned && quarantine_.active()) return;     // so does it here
   if (executions_.contains(row.id) || domain::is_final(row.state)) return;
   auto execution = std::make_shared<Execution>(std::move(row), deps_.strand, deps_.clock);
   executions_.emplace(execution->row.id, execution);
+  if (is_poisoned(execution->row)) {
+    execution->rest_only = true;
+    quarantine_.poison(execution->row.id);
+  }
   group_.spawn_isolated(drive(std::move(execution)));
 }
 
+// Bridge after bridge died soon after it had adopted this execution, so something it says may be the reason.
+bool InstanceWorker::is_poisoned(const ports::ExecutionRow& row) const {
+  const bool spoken_of = row.state == ExecutionState::kSubmitting || row.state == ExecutionState::kQueued ||
+                         row.state == ExecutionState::kRunning;
+  return spoken_of && row.adoption_run >= domain::kPoisonedRun && row.owner_epoch == lease_.epoch &&
+         row.client_id != connection_->client_id();
+}
+
 base::Task<absl::Status> InstanceWorker::drive(std::shared_ptr<Execution> execution) {
-  ExecutionContext context{deps_,   config_,  lease_,   *row_,     *comfy_, *connection_,
-                           router_, sockets_, outlets_, execution, witness_};
+  ExecutionContext context{deps_,    config_,  lease_,      *row_,    *comfy_,   *connection_, router_,
+                           sockets_, outlets_, quarantine_, circuit_, execution, witness_};
   const absl::Status status = co_await steps(std::move(context));
   if (!status.ok() && !absl::IsCancelled(status)) {
     deps_.journal.error("execution_stopped",
@@ -216,9 +236,11 @@ base::Task<absl::Status> InstanceWorker::steps(ExecutionContext context) {
                                              {base::key::kState, domain::to_string(execution.row.state)},
                                              {base::key::kPrompt, execution.prompt_id()}});
     CO_RETURN_IF_ERROR(co_await load(context));
-    router_.add(execution.prompt_id(), context.execution);
+    if (!execution.rest_only) router_.add(execution.prompt_id(), context.execution);
     const std::string client_id = execution.row.client_id.value_or("");
-    if (!client_id.empty() && !sockets_.has(client_id)) group_.spawn_isolated(adoption_socket(client_id));
+    if (!client_id.empty() && !poisoned_.contains(client_id) && !sockets_.has(client_id)) {
+      group_.spawn_isolated(adoption_socket(client_id));
+    }
     if (execution.row.state == ExecutionState::kSubmitting) {
       UnclearPost post;
       post.witness_before = execution.row.witness_prompt_id.value_or("");
@@ -241,6 +263,7 @@ base::Task<absl::Status> InstanceWorker::load(ExecutionContext context) {
     if (loaded.ok()) {
       auto workflow = domain::inspect_workflow(loaded->workflow);
       if (workflow.ok()) context.execution->load(*std::move(workflow));
+      context.execution->limits = domain::limits_of(loaded->parameters_json);
       co_return absl::OkStatus();
     }
     if (absl::IsCancelled(loaded.status()) || absl::IsNotFound(loaded.status())) co_return loaded.status();

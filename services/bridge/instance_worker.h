@@ -56,12 +56,15 @@ class InstanceWorker {
   base::Task<absl::Status> adoption_socket(std::string client_id);
   base::Task<absl::Status> keep_witness(std::string prompt_id);
   void adopt(ports::ExecutionRow row);
+  bool is_poisoned(const ports::ExecutionRow& row) const;
   bool has_executions_of(const std::string& client_id) const;
 
   Deps& deps_;
   const Config& config_;
   const HeldLease& lease_;
   Outlets& outlets_;
+  Quarantine quarantine_;
+  CircuitBreaker circuit_;
   std::optional<ports::InstanceRow> row_;
   std::vector<ports::SecretHeader> access_;
   std::int64_t access_version_ = 0;  // row_'s config_version when access_ was read
@@ -71,6 +74,7 @@ class InstanceWorker {
   std::map<base::ExecutionId, std::shared_ptr<Execution>> executions_;
   std::set<base::ExecutionId> ended_meanwhile_;  // during the look that is under way: its rows may be older than that
   Sockets sockets_;
+  std::set<std::string> poisoned_;  // client ids whose messages nobody may read
   std::string witness_;
   absl::Time witness_stored_at_ = absl::InfinitePast();
   bool draining_ = false;

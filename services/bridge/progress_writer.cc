@@ -7,9 +7,9 @@
 
 namespace renderyard::bridge {
 
-void ProgressWriter::write(ports::ProgressWrite progress) {
+void ProgressWriter::write(ports::ProgressWrite progress, absl::Time heard_at) {
   const base::ExecutionId id = progress.id;
-  waiting_.insert_or_assign(id, std::move(progress));
+  waiting_.insert_or_assign(id, Waiting{std::move(progress), heard_at});
   changed_.notify();
 }
 
@@ -20,14 +20,18 @@ base::Task<absl::Status> ProgressWriter::run() {
       CO_RETURN_IF_ERROR(co_await changed_.wait_until(never));
       continue;
     }
+    const std::map<base::ExecutionId, Waiting> taken = std::exchange(waiting_, {});
     std::vector<ports::ProgressWrite> batch;
-    batch.reserve(waiting_.size());
-    for (const auto& [id, progress] : std::exchange(waiting_, {})) batch.push_back(progress);
+    batch.reserve(taken.size());
+    for (const auto& [id, waiting] : taken) {
+      batch.push_back(waiting.progress);
+      if (waiting.heard_at != absl::InfinitePast()) batch.back().silent_for = deps_.clock.now() - waiting.heard_at;
+    }
     const absl::Status written = co_await deps_.executions.record_progress(batch);
     if (absl::IsCancelled(written)) co_return written;
     if (!written.ok()) {
       // Not over what came meanwhile. Of executions that have ended meanwhile the fence keeps it out.
-      for (ports::ProgressWrite& progress : batch) waiting_.emplace(progress.id, std::move(progress));
+      for (const auto& [id, waiting] : taken) waiting_.emplace(id, waiting);
     }
     CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(config_.progress_write_every));
   }

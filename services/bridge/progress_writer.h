@@ -17,7 +17,8 @@ class ProgressWriter {
   // Both outlive the writer.
   ProgressWriter(Deps& deps, const Config& config) : deps_(deps), config_(config), changed_(deps.strand, deps.clock) {}
 
-  void write(ports::ProgressWrite progress);
+  // heard_at: when a message of it was last heard, by the local clock; in the infinite past when none was.
+  void write(ports::ProgressWrite progress, absl::Time heard_at);
   // The execution is over: its row needs no progress any more.
   void forget(base::ExecutionId execution) { waiting_.erase(execution); }
   // Until cancelled.
@@ -26,7 +27,11 @@ class ProgressWriter {
  private:
   Deps& deps_;
   const Config& config_;
-  std::map<base::ExecutionId, ports::ProgressWrite> waiting_;
+  struct Waiting {
+    ports::ProgressWrite progress;
+    absl::Time heard_at;
+  };
+  std::map<base::ExecutionId, Waiting> waiting_;
   base::Event changed_;
 };
 

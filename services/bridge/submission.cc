@@ -123,7 +123,8 @@ base::Task<absl::StatusOr<Next>> submit(ExecutionContext context) {
   Execution& execution = *context.execution;
   ASSIGN_OR_CO_RETURN(std::optional<ports::StartedExecution> started, co_await start(context));
   if (!started) co_return Next::kStop;
-  execution.row = started->execution;
+  execution.replace_row(started->execution);
+  execution.limits = domain::limits_of(started->parameters_json);
   auto workflow = domain::inspect_workflow(started->workflow);
   auto body = domain::prompt_body(started->workflow, context.connection.client_id(), execution.row.client_prompt_id,
                                   to_string(execution.row.id), to_string(execution.row.job_id),

@@ -94,6 +94,7 @@ class FakeWorld final : public StoreWorld {
   void expire_lease(ports::InstanceId instance) override { database_.expire_lease(instance); }
   void end_pause(ports::JobId job) override { database_.end_pause(job); }
   void end_wait(ports::JobId job) override { database_.end_wait(job); }
+  void age_adoption(ports::ExecutionId execution) override { database_.age_adoption(execution); }
   std::function<void()> open_writing_transaction() override {
     auto transaction = std::make_shared<testing::Transaction>(database_, testing::Transaction::Kind::kWrites);
     transaction->draw_event_ids(1);

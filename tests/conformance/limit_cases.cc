@@ -77,5 +77,44 @@ TEST_P(StoreSuite, TheLimitOfWaitingHoldsWithAnIdempotencyKeyToo) {
   EXPECT_EQ(must(dispatch().fail_waited(kWaited, 10)), 1);
 }
 
+TEST_P(StoreSuite, TheDatabaseKnowsWhenAPromptWasLastHeardAndItsOwnTime) {
+  const Running run = running();
+  const ports::ExecutionRow before = execution(run.execution);
+  EXPECT_FALSE(before.last_sign_at || before.limit_passed);
+  ASSERT_TRUE(before.started_at);
+  EXPECT_GE(before.read_at, *before.started_at) << "one clock";
+  const auto write = [&](std::optional<absl::Duration> silent_for, ports::Epoch epoch) {
+    ports::ProgressWrite progress{run.execution, epoch, 5, "3"};
+    progress.silent_for = silent_for;
+    std::vector<ports::ProgressWrite> writes;
+    writes.push_back(progress);
+    EXPECT_TRUE(await(executions().record_progress(writes)).ok());
+    return execution(run.execution);
+  };
+  EXPECT_FALSE(write(std::nullopt, run.lease.epoch).last_sign_at) << "nothing was heard";
+  const ports::ExecutionRow first = write(absl::Seconds(100), run.lease.epoch);
+  ASSERT_TRUE(first.last_sign_at);
+  EXPECT_LE(*first.last_sign_at, first.read_at - absl::Seconds(100));
+  EXPECT_GE(*first.last_sign_at, before.read_at - absl::Seconds(100));
+  EXPECT_EQ(write(absl::Hours(1), run.lease.epoch).last_sign_at, first.last_sign_at) << "an older sign changes nothing";
+  EXPECT_EQ(write(std::nullopt, run.lease.epoch).last_sign_at, first.last_sign_at);
+  const ports::Epoch stranger{run.lease.epoch.value + 1};
+  EXPECT_EQ(write(absl::ZeroDuration(), stranger).last_sign_at, first.last_sign_at) << "of another epoch";
+  EXPECT_GT(*write(absl::ZeroDuration(), run.lease.epoch).last_sign_at, *first.last_sign_at);
+}
+
+TEST_P(StoreSuite, TheFirstLimitThatPassedStays) {
+  const Running run = running();
+  const ports::Epoch stranger{run.lease.epoch.value + 1};
+  EXPECT_FALSE(must(executions().record_limit(run.execution, stranger, "limit_run"))) << "of another epoch";
+  EXPECT_FALSE(execution(run.execution).limit_passed);
+  EXPECT_TRUE(must(executions().record_limit(run.execution, run.lease.epoch, "limit_silence")));
+  EXPECT_TRUE(must(executions().record_limit(run.execution, run.lease.epoch, "limit_run")));
+  EXPECT_EQ(execution(run.execution).limit_passed, "limit_silence");
+  EXPECT_EQ(execution(run.execution).state, ports::ExecutionState::kRunning);
+  advance(run.execution, run.lease, ports::ExecutionState::kLost);
+  EXPECT_FALSE(must(executions().record_limit(run.execution, run.lease.epoch, "limit_run"))) << "it has ended";
+}
+
 }  // namespace
 }  // namespace renderyard::conformance

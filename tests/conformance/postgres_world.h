@@ -105,6 +105,12 @@ class PostgresWorld final : public StoreWorld {
     admin_->run(kEndWait, Params().add(job));
   }
 
+  void age_adoption(ports::ExecutionId execution) override {
+    constexpr postgres::Statement kAge = {
+        "age_adoption", "UPDATE comfyui_executions SET adopted_at = adopted_at - interval '1 hour' WHERE id = $1"};
+    admin_->run(kAge, postgres::Params().add(execution));
+  }
+
   std::function<void()> open_writing_transaction() override {
     struct Open {
       explicit Open(std::unique_ptr<Session> s) : session(std::move(s)), transaction(*session) {}

@@ -128,6 +128,16 @@ std::optional<ports::StartedExecution> StoreSuite::start(ports::ExecutionId exec
   return started.ok() ? *started : std::nullopt;
 }
 
+StoreSuite::Running StoreSuite::running(int slots) {
+  Running run;
+  run.instance = add_instance("gpu-1", slots);
+  run.lease = connect(run.instance);
+  run.execution = claim(submit(), run.instance);
+  EXPECT_TRUE(start(run.execution, run.lease));
+  advance(run.execution, run.lease, ports::ExecutionState::kRunning);
+  return run;
+}
+
 void StoreSuite::advance(ports::ExecutionId id, const ports::Lease& lease, ExecutionState to) {
   ports::Advance step;
   step.id = id;

@@ -61,6 +61,8 @@ class StoreWorld {
   virtual void expire_lease(ports::InstanceId instance) = 0;
   // Afterwards the pause of kRequeue is over for this job (jobs.not_before has passed).
   virtual void end_pause(ports::JobId job) = 0;
+  // Afterwards the last adoption of this execution was longer ago than adoptions of one run are apart.
+  virtual void age_adoption(ports::ExecutionId execution) = 0;
   // Afterwards a job with a limit of waiting has waited for as long as it may.
   virtual void end_wait(ports::JobId job) = 0;
   // Opens a transaction that holds a transaction id and one drawn job_events id, and leaves it open; the result ends it
@@ -91,6 +93,13 @@ base::Task<absl::Status> keep_result(base::Task<absl::StatusOr<T>> task, std::op
 }  // namespace internal
 
 class StoreSuite : public ::testing::TestWithParam<StoreWorldParam> {
+ public:
+  struct Running {
+    ports::InstanceId instance;
+    ports::Lease lease;
+    ports::ExecutionId execution;
+  };
+
  protected:
   void SetUp() override { world_ = GetParam().make(); }
   void TearDown() override { world_.reset(); }
@@ -144,6 +153,8 @@ class StoreSuite : public ::testing::TestWithParam<StoreWorldParam> {
   ports::ExecutionId claim(ports::JobId job, ports::InstanceId instance, int slot = 0);
   // start() by the holder of this lease; nullopt when the fence did not hold.
   std::optional<ports::StartedExecution> start(ports::ExecutionId execution, const ports::Lease& lease);
+  // A job on an instance of its own, as far as running.
+  Running running(int slots = 1);
   // Compare-and-set from whatever live state it is in; expects to get it.
   void advance(ports::ExecutionId execution, const ports::Lease& lease, ports::ExecutionState to);
   bool complete(ports::ExecutionId execution, const ports::Lease& lease);

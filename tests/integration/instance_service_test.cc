@@ -72,6 +72,15 @@ class MapInstances final : public ports::InstanceStore {
     found->second.is_enabled = enabled;
     co_return found->second;
   }
+  base::Task<absl::StatusOr<ports::InstanceRow>> release(std::string name) override {
+    const auto found = rows.find(name);
+    if (found == rows.end()) co_return absl::NotFoundError("no such instance");
+    found->second.quarantined_at.reset();
+    found->second.quarantine.reset();
+    found->second.quarantined_by.reset();
+    found->second.circuit = {};
+    co_return found->second;
+  }
   absl::StatusOr<ports::InstanceRow> find(const std::string& name) const {
     const auto found = rows.find(name);
     if (found == rows.end()) return absl::NotFoundError("no such instance");
@@ -141,6 +150,45 @@ class InstanceServiceTest : public GrpcTest {
     Request request;
     request.set_name("gpu-1");
     return call<Request, Response>(rpc, std::move(request));
+  }
+  base::Task<absl::StatusOr<v1::ReleaseInstanceResponse>> release(std::string name) {
+    using State = grpc_clients::UnaryState<v1::ReleaseInstanceRequest, v1::ReleaseInstanceResponse>;
+    auto state = std::make_shared<State>();
+    state->request.set_name(name);
+    grpc_clients::UnaryMethod<v1::ReleaseInstanceRequest, v1::ReleaseInstanceResponse> method =
+        [this](auto* context, const auto* request, auto* reply, auto done) {
+          stub_->async()->ReleaseInstance(context, request, reply, std::move(done));
+        };
+    co_return co_await grpc_clients::unary_call(loop_.strand(), outstanding_, std::move(state), std::move(method));
+  }
+
+  base::Task<absl::Status> unfitness() {
+    ASSIGN_OR_CO_RETURN(const auto added, co_await add("gpu-1", "http://gpu.local:8188"));
+    EXPECT_FALSE(added.instance().has_quarantined_at());
+    EXPECT_FALSE(added.instance().has_circuit_open_until());
+    ports::InstanceRow& row = store_.rows.at("gpu-1");
+    row.quarantined_at = absl::FromUnixSeconds(100);
+    row.quarantine = domain::Quarantine::kWorkerDead;
+    row.quarantined_by = ports::ExecutionId{12};
+    row.circuit.faults = 4;
+    row.circuit.open_until = absl::FromUnixSeconds(200);
+    row.circuit.reason = "device: CUDA error";
+    ASSIGN_OR_CO_RETURN(const auto listed, co_await list());
+    const v1::Instance& shown = listed.instances(0);
+    EXPECT_EQ(shown.quarantined_at().seconds(), 100);
+    EXPECT_EQ(shown.quarantine_reason(), "worker_dead");
+    EXPECT_EQ(shown.quarantined_by_execution_id(), 12);
+    EXPECT_EQ(shown.circuit_faults(), 4);
+    EXPECT_EQ(shown.circuit_open_until().seconds(), 200);
+    EXPECT_EQ(shown.circuit_reason(), "device: CUDA error");
+    ASSIGN_OR_CO_RETURN(const auto released, co_await release("gpu-1"));
+    EXPECT_FALSE(released.instance().has_quarantined_at());
+    EXPECT_TRUE(released.instance().quarantine_reason().empty());
+    EXPECT_FALSE(released.instance().has_circuit_open_until());
+    EXPECT_EQ(released.instance().circuit_faults(), 0);
+    const auto unknown = co_await release("gpu-9");
+    EXPECT_TRUE(absl::IsNotFound(unknown.status()));
+    co_return absl::OkStatus();
   }
 
   base::Task<absl::Status> life() {
@@ -281,6 +329,11 @@ TEST_F(InstanceServiceTest, CredentialsGoInAndNeverOutAndOnlyWhatIsGivenChanges)
 TEST_F(InstanceServiceTest, EverySwitchIsTakenAndHinted) {
   EXPECT_EQ(with_instances(switches()), absl::OkStatus());
   EXPECT_THAT(hints_.sent, SizeIs(6));
+}
+
+TEST_F(InstanceServiceTest, ShowsWhyAnInstanceGetsNoWorkAndReleasesIt) {
+  EXPECT_EQ(with_instances(unfitness()), absl::OkStatus());
+  EXPECT_THAT(hints_.sent, ElementsAre(ports::Topic::kInstances, ports::Topic::kInstances));
 }
 
 TEST_F(InstanceServiceTest, WrongInputReachesNoStoreAndSendsNoHint) {

@@ -30,6 +30,10 @@ bool is_final_event(const std::string& type) {
          type == ports::event_type::kCancelled;
 }
 
+constexpr absl::Duration kStopGrace = absl::Seconds(30);       // bridge::Config::stop_grace
+constexpr absl::Duration kPromptly = absl::Seconds(10);        // to ask, to look, to write, without faults
+constexpr absl::Duration kWhenAllIsWell = absl::Seconds(120);  // with faults, which stop after 75 s
+
 class Checker {
  public:
   Checker(Park& park, const Workload& workload, const Faults& faults)
@@ -50,6 +54,7 @@ class Checker {
         outcome(job.row, *ordered);
         wish(job.row, *ordered);
         waiting(job.row, ordered->plan);
+        running(job.row, ordered->plan);
       }
     }
     ledgers();
@@ -116,6 +121,29 @@ class Checker {
     }
   }
 
+  // A prompt is stopped for its own limit only, and not before it has passed by the database's clock; and then it is
+  // over soon, though nothing stops it.
+  void running(const ports::JobRow& job, const PlannedJob& plan) {
+    if (plan.run_secs && !executions_of_[job.id].empty()) {
+      const ports::ExecutionRow& last = *executions_of_[job.id].back();
+      const absl::Time bound = last.started_at.value_or(absl::InfiniteFuture()) + absl::Seconds(*plan.run_secs) +
+                               kStopGrace + (faults_.records().empty() ? kPromptly : kWhenAllIsWell);
+      if (last.ended_at && *last.ended_at > bound) park_.find(name_of(job.id) + " outlived its limit of running");
+    }
+    if (!job.error) return;
+    const auto limit = job.error->code == code::kLimitRun       ? plan.run_secs
+                       : job.error->code == code::kLimitSilence ? plan.silence_secs
+                                                                : std::optional<int>(0);
+    if (!limit) return park_.find(name_of(job.id) + " failed by a limit that it does not have");
+    if (*limit == 0) return;
+    const ports::ExecutionRow& last = *executions_of_[job.id].back();
+    if (!last.started_at || *last.completed_at < *last.started_at + absl::Seconds(*limit)) {
+      park_.find(name_of(job.id) + " failed by " + job.error->code + " before its limit had passed");
+    }
+    if (last.limit_passed != job.error->code)
+      park_.find(name_of(job.id) + ": its execution does not say which limit passed");
+  }
+
   // G3. Exactly one final event, numbers without a hole, state and event agree.
   void final_once(const ports::JobRow& job) {
     if (!domain::is_final(job.status)) {
@@ -149,7 +177,10 @@ class Checker {
     const PlannedJob& plan = ordered.plan;
     if (!domain::is_final(job.status)) return;
     if (job.status == JobStatus::kCompleted) {
-      if (plan.kind != PlannedJob::Kind::kGood) park_.find(name_of(job.id) + " completed though its workflow cannot");
+      // A silence that nobody could listen to long enough does not count, and a deaf node ends at last.
+      const bool unheard = plan.kind == PlannedJob::Kind::kHanging && plan.silence_secs;
+      if (plan.kind != PlannedJob::Kind::kGood && !unheard)
+        park_.find(name_of(job.id) + " completed though its workflow cannot");
       return right_picture(job, plan);
     }
     if (job.status == JobStatus::kCancelled) {
@@ -158,6 +189,13 @@ class Checker {
     }
     const std::string error = job.error ? job.error->code : "none";
     if (plan.kind == PlannedJob::Kind::kFailing && error == code::kNodeError) return blame(job, plan);
+    const bool by_limit = error == code::kLimitRun || error == code::kLimitSilence;
+    if (plan.kind == PlannedJob::Kind::kHanging && by_limit) return;
+    // Nobody listens to what kills its listeners, as far as anybody can tell: it may be silent until it ends.
+    const auto& executions = executions_of_[job.id];
+    const bool unheard = plan.kind == PlannedJob::Kind::kHanging && plan.silence_secs && !executions.empty() &&
+                         executions.back()->adoption_run >= domain::kPoisonedRun;
+    if (unheard && error == code::kNodeError) return blame(job, plan);
     if (plan.kind == PlannedJob::Kind::kRefused && error == code::kValidationFailed) return blame(job, plan);
     if (error == code::kOutputMissing && plan.socket_pictures && job.error->node_id == "20") {
       if (socket_gap(job)) return;
@@ -247,6 +285,7 @@ class Checker {
       // end without a gap must do.
       return hit(last, kForgetsLive) || (hit(last, kForgets) && socket_gap(job));
     }
+    if (error == code::kInstanceFault) return hit(last, {FaultKind::kComfySick});
     if (error == code::kOutputOverwritten) return hit(last, {FaultKind::kComfyOverwrites});
     if (error == code::kSubmissionRefused) {
       return std::count_if(executions.begin(), executions.end(), [](const ports::ExecutionRow* execution) {
@@ -288,6 +327,11 @@ class Checker {
   void nothing_left() {
     for (const auto& comfy : park_.comfies()) {
       if (!comfy->idle()) park_.find(comfy->name() + " still has prompts when every job is final");
+    }
+    for (const auto& [id, instance] : tables_.instances) {
+      // One that is out of service and empty is followed by nobody.
+      const bool followed = instance.row.is_enabled && !instance.row.removed_at;
+      if (followed && instance.row.quarantined_at) park_.find("instance " + to_string(id) + " is still in quarantine");
     }
     for (const auto& [slot, execution] : tables_.slots) {
       if (execution)

@@ -121,7 +121,13 @@ base::Task<absl::StatusOr<base::JobId>> Door::request(Handler handler) {
 
 base::Task<absl::StatusOr<base::JobId>> Door::submit(PlannedJob job) {
   std::string limits;
-  if (job.wait_secs) limits = R"(,"limits":{"wait_secs":)" + std::to_string(*job.wait_secs) + "}";
+  const auto limit = [&limits](const char* name, const std::optional<int>& secs) {
+    if (secs) limits += std::string(limits.empty() ? "" : ",") + "\"" + name + "\":" + std::to_string(*secs);
+  };
+  limit("wait_secs", job.wait_secs);
+  limit("run_secs", job.run_secs);
+  limit("silence_secs", job.silence_secs);
+  if (!limits.empty()) limits = ",\"limits\":{" + limits + "}";
   const std::string body = R"({"job_type":"image_generation","priority":)" + std::to_string(job.priority) +
                            R"(,"parameters":{"workflow":)" + job.workflow + limits + "}}";
   Handler handler = [body, key = job.idempotency_key](gateway::Gateway& gateway, Answered answer) {

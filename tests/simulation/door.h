@@ -17,7 +17,7 @@ namespace renderyard::simulation {
 
 // What a job is made of, and what must become of it.
 struct PlannedJob {
-  enum class Kind { kGood, kFailing, kRefused };
+  enum class Kind { kGood, kFailing, kRefused, kHanging };
   Kind kind = Kind::kGood;
   int n = 0;
   absl::Duration at;                   // after the start of the workload
@@ -28,8 +28,8 @@ struct PlannedJob {
   std::string bad_node;                // kFailing, kRefused: the node to blame
   int priority = 0;
   std::string idempotency_key;
-  std::optional<int> wait_secs;                // its limit of waiting
-  std::optional<absl::Duration> cancel_after;  // after the acknowledgement
+  std::optional<int> wait_secs, run_secs, silence_secs;  // its limits
+  std::optional<absl::Duration> cancel_after;            // after the acknowledgement
 };
 
 class Door {

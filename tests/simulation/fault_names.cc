@@ -57,6 +57,8 @@ std::string to_string(FaultKind kind, PostFault post) {
       return "comfy_overwrites";
     case FaultKind::kComfyHistoryLag:
       return "comfy_history_lags";
+    case FaultKind::kComfySick:
+      return "comfy_sick";
     case FaultKind::kComfySlow:
       return "comfy_slow";
     case FaultKind::kDatabaseAway:

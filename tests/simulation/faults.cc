@@ -27,6 +27,7 @@ constexpr Weighted kTable[] = {
     {FaultKind::kCallsLost, 5},          {FaultKind::kStreamsBreak, 5},        {FaultKind::kHintsLost, 6},
     {FaultKind::kArtifactsFull, 3},      {FaultKind::kRedisAway, 1},           {FaultKind::kInstanceDrained, 4},
     {FaultKind::kInstanceDisabled, 4},   {FaultKind::kInstanceMoved, 5},       {FaultKind::kInstanceRemoved, 4},
+    {FaultKind::kComfySick, 4},
 };
 
 constexpr PostFault kPostFaults[] = {
@@ -292,6 +293,11 @@ void Faults::apply_comfy(const PlannedFault& fault) {
       comfy.settings().history_lag = absl::Seconds(2);
       later(fault.lasts, [&comfy] { comfy.settings().history_lag = absl::Milliseconds(2); });
       break;
+    case FaultKind::kComfySick:
+      until = now + fault.lasts;
+      comfy.sick(true);
+      later(fault.lasts, [&comfy] { comfy.sick(false); });
+      break;
     case FaultKind::kComfySlow:
       until = now + fault.lasts;
       comfy.slow(20);
@@ -388,6 +394,7 @@ void Faults::stop_all() {
     comfy->forget_ended(false);
     comfy->overwrite_ended(false);
     comfy->slow(1);
+    comfy->sick(false);
     comfy->settings().history_lag = absl::Milliseconds(2);
     comfy->restart();
   }

@@ -33,6 +33,7 @@ enum class FaultKind {
   kComfyDeaf,
   kComfyOverwrites,  // outputs are overwritten soon after their prompt's end, and the artifact store is full till then
   kComfyHistoryLag,
+  kComfySick,
   kComfySlow,
   kDatabaseAway,
   kDatabaseAnswersLost,

@@ -36,6 +36,9 @@ class EagerStore final : public ports::ExecutionStore {
                                                                   absl::Duration ttl) override {
     return inner_.renew(std::move(who), std::move(leases), ttl);
   }
+  base::Task<absl::Status> outlived(std::vector<ports::Lease> leases, absl::Duration age) override {
+    return inner_.outlived(std::move(leases), age);
+  }
   base::Task<absl::Status> release(std::vector<ports::Lease> leases) override {
     return inner_.release(std::move(leases));
   }
@@ -63,6 +66,21 @@ class EagerStore final : public ports::ExecutionStore {
   }
   base::Task<absl::Status> record_heard(base::ExecutionId id, base::Epoch epoch, ports::HeardWrite heard) override {
     return inner_.record_heard(id, epoch, std::move(heard));
+  }
+  base::Task<absl::StatusOr<bool>> record_limit(base::ExecutionId id, base::Epoch epoch, std::string code) override {
+    return inner_.record_limit(id, epoch, std::move(code));
+  }
+  base::Task<absl::StatusOr<bool>> close_circuit(base::InstanceId instance, base::Epoch epoch,
+                                                 int circuit_version) override {
+    return inner_.close_circuit(instance, epoch, circuit_version);
+  }
+  base::Task<absl::StatusOr<bool>> quarantine(base::InstanceId instance, base::Epoch epoch, base::ExecutionId by,
+                                              domain::Quarantine reason) override {
+    return inner_.quarantine(instance, epoch, by, reason);
+  }
+  base::Task<absl::StatusOr<bool>> lift_quarantine(base::InstanceId instance, base::Epoch epoch, base::ExecutionId by,
+                                                   std::string stray_outcome) override {
+    return inner_.lift_quarantine(instance, epoch, by, std::move(stray_outcome));
   }
   base::Task<absl::StatusOr<std::vector<base::InstanceId>>> set_instance_states(
       std::vector<ports::InstanceState> states) override {

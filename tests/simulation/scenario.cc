@@ -16,8 +16,10 @@ constexpr absl::Duration kFaultSpan = absl::Seconds(40);    // faults begin with
 constexpr absl::Duration kFaultsStop = absl::Seconds(75);   // and all are over here
 constexpr absl::Duration kLiveness = absl::Minutes(10);     // every job is final by then
 constexpr absl::Duration kSecondBridge = absl::Seconds(2);  // it starts when the first has its leases
-constexpr absl::Duration kAftermath = absl::Seconds(20);    // what may still surface after the last job's end
-constexpr std::uint64_t kMaxSteps = 5'000'000;              // a run that goes in circles without time passing
+constexpr absl::Duration kStragglers =
+    absl::Seconds(120);  // longer than testing::kDeafFor: for a node that nothing stops
+constexpr absl::Duration kAftermath = absl::Seconds(20);  // what may still surface after the last job's end
+constexpr std::uint64_t kMaxSteps = 5'000'000;            // a run that goes in circles without time passing
 
 class Run {
  public:
@@ -57,6 +59,8 @@ class Run {
     const auto all_final = [this] { return workload_.submitted() && checks_.every_job_final() && crasher_.quiet(); };
     steps_until(stop + kLiveness, all_final);
     const std::int64_t last = last_event();
+    // Prompts that were given up may still be there.
+    steps_until(park_.world().now() + kStragglers, [this] { return instances_are_free(); });
     const absl::Time aftermath = park_.world().now() + kAftermath;
     steps_until(aftermath, [] { return false; });
     steps_until(aftermath + absl::Minutes(1), [this, last] { return workload_.caught_up(last); });
@@ -78,6 +82,16 @@ class Run {
         return;
       }
     }
+  }
+
+  bool instances_are_free() const {
+    const auto& instances = park_.database().tables().instances;
+    const bool quarantined = std::any_of(instances.begin(), instances.end(), [](const auto& entry) {
+      const ports::InstanceRow& row = entry.second.row;
+      return row.is_enabled && !row.removed_at && row.quarantined_at.has_value();
+    });
+    const auto& comfies = park_.comfies();
+    return !quarantined && std::all_of(comfies.begin(), comfies.end(), [](const auto& comfy) { return comfy->idle(); });
   }
 
   std::int64_t last_event() const {

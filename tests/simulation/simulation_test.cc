@@ -35,7 +35,7 @@ TEST(Simulation, WithoutFaultsEveryJobEndsAsItShould) {
     options.faults = false;
     const Result result = run_scenario(options);
     EXPECT_TRUE(result.ok()) << describe(result);
-    EXPECT_LT(result.simulated_seconds, 150);
+    EXPECT_LT(result.simulated_seconds, 400);
   }
 }
 

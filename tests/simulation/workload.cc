@@ -32,6 +32,17 @@ PlannedJob plan_job(base::Random& random, int n) {
   } else if (job.kind == PlannedJob::Kind::kRefused) {
     job.bad_node = "3";
     workflow += "," + node("3", "MissingNode", R"("samples":["2",0])");
+  } else if (kind > 0.9 && kind < 0.95) {
+    job.kind = PlannedJob::Kind::kHanging;
+    job.bad_node = "3";
+    const bool deaf = random.chance(0.4);
+    workflow += "," + node("3", deaf ? "DeafNode" : "HangingNode", R"("samples":["2",0])");
+    const int secs = 5 + static_cast<int>(random.below(25));
+    if (random.chance(0.5)) {
+      job.run_secs = secs;
+    } else {
+      job.silence_secs = secs;
+    }
   } else if (random.chance(0.3)) {
     workflow += "," + node("3", "VAEDecode", R"("samples":["2",0])");
   }

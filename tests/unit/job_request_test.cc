@@ -23,13 +23,13 @@ std::string parameters_with(const std::string& rest) {
 }
 
 TEST(JobRequestTest, KeepsTheWorkflowToTheByteAndTheRestApart) {
-  const std::string body = R"( {"priority":-3,"parameters":{"limits":{"wait_secs":90},"workflow":)" + kWorkflow +
+  const std::string body = R"( {"priority":-3,"parameters":{"limits":{"run_secs":90},"workflow":)" + kWorkflow +
                            R"(,"extra_data":{"k":"v"},"placement":null},"job_type":"face swap ✓","name":"n",)" +
                            R"("metadata":{"characterId":"c1"},"estimated_duration_secs":60} )";
   const auto job = parse_job_request(body);
   ASSERT_TRUE(job.ok()) << job.problem().detail;
   EXPECT_EQ(job->workflow, kWorkflow);
-  EXPECT_EQ(job->parameters_json, R"({"limits":{"wait_secs":90},"extra_data":{"k":"v"}})");
+  EXPECT_EQ(job->parameters_json, R"({"limits":{"run_secs":90},"extra_data":{"k":"v"}})");
   EXPECT_EQ(job->job_type, "face swap ✓");
   EXPECT_EQ(job->priority, -3);
   EXPECT_EQ(job->name, "n");
@@ -39,18 +39,19 @@ TEST(JobRequestTest, KeepsTheWorkflowToTheByteAndTheRestApart) {
 }
 
 TEST(JobRequestTest, LimitsAreWholeSeconds) {
-  const auto job = parse_job_request(parameters_with(R"(,"limits":{"wait_secs":1})"));
+  const auto job =
+      parse_job_request(parameters_with(R"(,"limits":{"wait_secs":1,"run_secs":2592000,"silence_secs":null})"));
   ASSERT_TRUE(job.ok()) << job.problem().detail;
   EXPECT_EQ(job->wait_limit, absl::Seconds(1));
-  EXPECT_EQ(job->parameters_json, R"({"limits":{"wait_secs":1}})");
-  const auto without = parse_job_request(parameters_with(R"(,"limits":{"wait_secs":null})"));
+  EXPECT_EQ(job->parameters_json, R"({"limits":{"wait_secs":1,"run_secs":2592000,"silence_secs":null}})");
+  const auto without = parse_job_request(parameters_with(R"(,"limits":{"run_secs":5})"));
   ASSERT_TRUE(without.ok()) << without.problem().detail;
   EXPECT_FALSE(without->wait_limit);
-  const auto wrong = parse_job_request(parameters_with(R"(,"limits":{"wait_secs":0})"));
+  const auto wrong = parse_job_request(parameters_with(R"(,"limits":{"silence_secs":0})"));
   ASSERT_FALSE(wrong.ok());
   EXPECT_EQ(
       wrong.problem().detail,
-      "parameters.limits.wait_secs must be a whole number from 1 to 2592000 (seconds); leave it out for no limit");
+      "parameters.limits.silence_secs must be a whole number from 1 to 2592000 (seconds); leave it out for no limit");
 }
 
 TEST(JobRequestTest, WhatIsLeftOutHasItsDefault) {
@@ -118,16 +119,14 @@ TEST(JobRequestTest, EverythingElseIsRefusedByCodeAndField) {
       {"metadata is large", body_with(",\"metadata\":" + many), code::kInvalidField, "metadata"},
       {"placement is text", parameters_with(",\"placement\":\"x\""), code::kInvalidField, "parameters.placement"},
       {"a limit of nothing", parameters_with(R"(,"limits":{"run":60})"), code::kUnknownField, "parameters.limits.run"},
-      {"a limit that is not kept yet", parameters_with(R"(,"limits":{"run_secs":60})"), code::kUnknownField,
+      {"a limit of no time", parameters_with(R"(,"limits":{"run_secs":0})"), code::kInvalidField,
        "parameters.limits.run_secs"},
-      {"a limit of no time", parameters_with(R"(,"limits":{"wait_secs":0})"), code::kInvalidField,
-       "parameters.limits.wait_secs"},
       {"a limit of a year", parameters_with(R"(,"limits":{"wait_secs":31536000})"), code::kInvalidField,
        "parameters.limits.wait_secs"},
-      {"a limit in a text", parameters_with(R"(,"limits":{"wait_secs":"60"})"), code::kInvalidField,
-       "parameters.limits.wait_secs"},
-      {"a limit with a fraction", parameters_with(R"(,"limits":{"wait_secs":1.5})"), code::kInvalidField,
-       "parameters.limits.wait_secs"},
+      {"a limit in a text", parameters_with(R"(,"limits":{"silence_secs":"60"})"), code::kInvalidField,
+       "parameters.limits.silence_secs"},
+      {"a limit with a fraction", parameters_with(R"(,"limits":{"run_secs":1.5})"), code::kInvalidField,
+       "parameters.limits.run_secs"},
       {"our own extra data", parameters_with(R"(,"extra_data":{"renderyard":{}})"), code::kInvalidField,
        "parameters.extra_data.renderyard"},
       {"UI format", R"({"job_type":"t","parameters":{"workflow":)" + ui + "}}", code::kUiWorkflow,

@@ -201,6 +201,36 @@ TEST_F(FakeComfyTest, DeathForgetsAllButFiles) {
   EXPECT_TRUE(server_.file(file).ok());
 }
 
+TEST_F(FakeComfyTest, AHangingNodeEndsWhenItIsInterruptedOrByItself) {
+  auto socket = connect("me");
+  await(handle().post_prompt(body("p1", "me", "HangingNode"), in(absl::Seconds(5))));
+  const std::vector<std::string> heard = listen(*socket);
+  ASSERT_FALSE(heard.empty());
+  EXPECT_EQ(heard.back(), "executing") << "and nothing since";
+  EXPECT_FALSE(server_.idle());
+  EXPECT_TRUE(server_.cancel("p1"));
+  wait(absl::Seconds(1));
+  ASSERT_TRUE(server_.history("p1"));
+  EXPECT_EQ(server_.history("p1")->end, domain::HistoryEnd::kInterrupted);
+  await(handle().post_prompt(body("p2", "me", "HangingNode"), in(absl::Seconds(5))));
+  wait(kHangs + absl::Seconds(5));
+  ASSERT_TRUE(server_.history("p2"));
+  EXPECT_EQ(server_.history("p2")->end, domain::HistoryEnd::kError);
+}
+
+TEST_F(FakeComfyTest, ADeafNodeDoesNotLookWhetherItIsInterrupted) {
+  await(handle().post_prompt(body("p1", "me", "DeafNode"), in(absl::Seconds(5))));
+  wait(absl::Seconds(10));
+  EXPECT_TRUE(server_.cancel("p1"));
+  wait(kDeafFor - absl::Seconds(20));
+  EXPECT_FALSE(server_.history("p1"));
+  EXPECT_FALSE(server_.idle());
+  wait(absl::Seconds(30));
+  ASSERT_TRUE(server_.history("p1"));
+  EXPECT_EQ(server_.history("p1")->end, domain::HistoryEnd::kInterrupted);
+  EXPECT_TRUE(server_.idle());
+}
+
 TEST_F(FakeComfyTest, CancelIsAtomic) {
   await(handle().post_prompt(body("p1", "me"), in(absl::Seconds(5))));
   await(handle().post_prompt(body("p2", "me"), in(absl::Seconds(5))));

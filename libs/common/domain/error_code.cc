@@ -31,6 +31,8 @@ constexpr ErrorEntry kTable[] = {
     {code::kInternal, C::kFatal, 500, false, "A defect of the service"},
     {code::kValidationFailed, C::kPermanent, 422, false, "ComfyUI refused the workflow"},
     {code::kNodeError, C::kPermanent, 422, true, "A node of the workflow failed"},
+    {code::kOutOfMemory, C::kRecoverable, 507, true, "The instance had not enough memory"},
+    {code::kInstanceFault, C::kRecoverable, 502, true, "The instance has a fault of its own"},
     {code::kSubmissionRefused, C::kRecoverable, 502, true, "The instances did not accept the prompt"},
     {code::kSubmissionUnclear, C::kRecoverable, 502, true, "Nobody can know whether the prompt was accepted"},
     {code::kExecutionLost, C::kRecoverable, 502, true, "The instance no longer knows the prompt"},

@@ -50,6 +50,8 @@ inline constexpr std::string_view kInternal = "internal";
 // Jobs
 inline constexpr std::string_view kValidationFailed = "validation_failed";
 inline constexpr std::string_view kNodeError = "node_error";
+inline constexpr std::string_view kOutOfMemory = "out_of_memory";
+inline constexpr std::string_view kInstanceFault = "instance_fault";
 inline constexpr std::string_view kSubmissionRefused = "submission_refused";
 inline constexpr std::string_view kSubmissionUnclear = "submission_unclear";
 inline constexpr std::string_view kExecutionLost = "execution_lost";

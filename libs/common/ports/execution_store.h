@@ -50,6 +50,10 @@ struct Advance {
   std::optional<bool> heard_whole;
   std::optional<absl::Time> prompt_ended_at;
   std::optional<JobError> error;
+  // Why its instance gets no new work from now on, and the execution is a stray; kept when it is in quarantine already.
+  std::optional<domain::Quarantine> quarantine;
+  std::optional<domain::Circuit> circuit;  // of its instance from now on, unless an operator has reset it meanwhile:
+  int circuit_version = 0;                 // InstanceRow::circuit_version as it was when the circuit was computed
   bool started = false;  // the execution has started at ComfyUI (sets started_at also for failed, cancelled, lost)
 };
 
@@ -71,6 +75,7 @@ struct ProgressWrite {
   Epoch epoch;
   int percent = 0;  // stored as GREATEST
   std::string current_node;
+  std::optional<absl::Duration> silent_for = {};  // since a message of it was last heard; absent: none was
 };
 
 struct InstanceState {
@@ -86,8 +91,9 @@ class ExecutionStore {
   virtual ~ExecutionStore() = default;
 
   // Leases that this owner held (own restart: at once) -> epoch + 1 each, owner_epoch of their live executions (all but
-  // assigned) re-stamped and their adoptions raised in the same transaction. Of enabled, not removed instances, and of
-  // others while they have live executions: those are followed to their end.
+  // assigned) re-stamped and their adoptions raised in the same transaction; adoption_run begins anew with 1 when the
+  // adoption before was longer than domain::kAdoptionGapSecs ago. Of enabled, not removed instances, and of others
+  // while they have live executions: those are followed to their end.
   virtual base::Task<absl::StatusOr<std::vector<Lease>>> reclaim(BridgeIdentity who, absl::Duration ttl) = 0;
   // Like reclaim for instances whose lease is absent or expired (by the database's clock); at most `limit`.
   virtual base::Task<absl::StatusOr<std::vector<Lease>>> acquire(BridgeIdentity who, absl::Duration ttl, int limit) = 0;
@@ -95,6 +101,10 @@ class ExecutionStore {
   // not renewed. Free slots that are too many since an operator took some away are dropped on the way.
   virtual base::Task<absl::StatusOr<std::vector<InstanceId>>> renew(BridgeIdentity who, std::vector<Lease> leases,
                                                                     absl::Duration ttl) = 0;
+  // The holder of these leases has lived on, or ends regularly: what it adopted at least `age` ago did not kill it, and
+  // their runs of adoptions begin anew (adoption_run = 0). A poisoned one (domain::kPoisonedRun) stays so: whoever
+  // lives with it does not listen to it. Fenced by epoch.
+  virtual base::Task<absl::Status> outlived(std::vector<Lease> leases, absl::Duration age) = 0;
   // Ends the lease now (regular shutdown, disabled instance); fenced by epoch. Credentials of a removed instance that
   // nothing lives on are forgotten.
   virtual base::Task<absl::Status> release(std::vector<Lease> leases) = 0;
@@ -127,6 +137,21 @@ class ExecutionStore {
   // Heard on the socket, before the end is confirmed; fenced like advance, state unchanged.
   virtual base::Task<absl::Status> record_heard(ExecutionId id, Epoch epoch, HeardWrite heard) = 0;
 
+  // A limit has passed (domain::code::…), fenced like advance, state unchanged; the first one stays. False: the fence
+  // did not hold, nothing may be stopped for it.
+  virtual base::Task<absl::StatusOr<bool>> record_limit(ExecutionId id, Epoch epoch, std::string code) = 0;
+
+  // A prompt succeeded at the instance. Fenced by the lease's epoch and by circuit_version; false when either does not
+  // hold.
+  virtual base::Task<absl::StatusOr<bool>> close_circuit(InstanceId instance, Epoch epoch, int circuit_version) = 0;
+  // Puts the instance into quarantine because of this execution; one that is in quarantine stays so for its own reason.
+  // Fenced by the lease's epoch; false when it is not ours.
+  virtual base::Task<absl::StatusOr<bool>> quarantine(InstanceId instance, Epoch epoch, ExecutionId by,
+                                                      domain::Quarantine reason) = 0;
+  // What the instance is in quarantine for, this execution's prompt, is gone; stray_outcome, when not empty, is what
+  // became of it. Fenced by the lease's epoch; false when it is not ours.
+  virtual base::Task<absl::StatusOr<bool>> lift_quarantine(InstanceId instance, Epoch epoch, ExecutionId by,
+                                                           std::string stray_outcome) = 0;
   // At most one state of each instance. Each is fenced by its lease's epoch; returns those whose lease is ours, by id.
   // Sets last_connected_at / last_disconnected_at.
   virtual base::Task<absl::StatusOr<std::vector<InstanceId>>> set_instance_states(

@@ -93,6 +93,9 @@ class InstanceStore {
   virtual base::Task<absl::StatusOr<InstanceRow>> set_draining(std::string name, bool draining) = 0;
   // Soft: no new work, name and URL are free again, live executions are followed to their end. NOT_FOUND.
   virtual base::Task<absl::StatusOr<InstanceRow>> remove(std::string name) = 0;
+  // An operator's word that the instance is fit: no quarantine any more, circuit closed, circuit_version raised.
+  // NOT_FOUND.
+  virtual base::Task<absl::StatusOr<InstanceRow>> release(std::string name) = 0;
 };
 
 }  // namespace renderyard::ports

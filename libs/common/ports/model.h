@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "libs/common/base/ids.h"
+#include "libs/common/domain/circuit.h"
+#include "libs/common/domain/quarantine.h"
 #include "libs/common/domain/states.h"
 
 namespace renderyard::ports {
@@ -124,7 +126,7 @@ struct ExecutionRow {
   std::optional<std::string>
       heard_outputs;         // JSON object node id -> output, from `executed` (collecting: from history)
   bool heard_whole = false;  // heard_outputs were heard without a gap, from start to end
-  std::optional<absl::Time> prompt_ended_at;  // by the ComfyUI server's clock; to the millisecond
+  std::optional<absl::Time> prompt_ended_at;     // by the ComfyUI server's clock; to the millisecond
   std::optional<std::string> witness_prompt_id;  // known to be in the server's history before this was sent
   int progress_percent = 0;
   std::optional<std::string> current_node;
@@ -132,6 +134,13 @@ struct ExecutionRow {
   int adoptions = 0;
   absl::Time assigned_at;
   std::optional<absl::Time> submitted_at, accepted_at, started_at, ended_at, completed_at, settled_at;
+  std::optional<absl::Time> last_sign_at;   // a message of its prompt was last heard
+  std::optional<std::string> limit_passed;  // domain::code::kLimitRun or kLimitSilence: it is being stopped for it
+  absl::Time read_at;                       // the database's clock when this row was read
+  int adoption_run = 0;  // adoptions in quick succession (domain::kAdoptionGapSecs), the last included
+  // It was given up while its prompt was still at the instance, and what became of that.
+  std::optional<absl::Time> stray_seen_at;
+  std::optional<std::string> stray_outcome;  // completed | failed | interrupted | vanished
 };
 
 // A header that is sent with every request to one server. The value is a secret: never logged, never answered.
@@ -163,6 +172,12 @@ struct InstanceRow {
   bool has_access = false;
   std::vector<std::string> header_names;  // of the access, sorted; the values are read by ExecutionStore::access()
   int live_executions = 0;
+  // No new work; all three or none.
+  std::optional<absl::Time> quarantined_at;
+  std::optional<domain::Quarantine> quarantine;
+  std::optional<ExecutionId> quarantined_by;  // whose prompt it is about
+  domain::Circuit circuit;
+  int circuit_version = 0;  // raised by operators: what the bridge counted before that is void
 };
 
 // Ephemeral: may be coalesced, never numbered. Sent by bridges, merged by gateways.

@@ -43,6 +43,12 @@ void FakeDatabase::end_wait(ports::JobId job) {
   }
 }
 
+void FakeDatabase::age_adoption(ports::ExecutionId execution) {
+  if (auto it = tables_.executions.find(execution); it != tables_.executions.end() && it->second.adopted_at) {
+    *it->second.adopted_at -= absl::Hours(1);
+  }
+}
+
 absl::Status FakeDatabase::defect(std::string what) {
   defects_.push_back(what);
   return absl::InternalError(what);

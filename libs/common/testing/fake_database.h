@@ -47,6 +47,7 @@ class FakeDatabase {
   void expire_lease(ports::InstanceId instance);
   void end_pause(ports::JobId job);
   void end_wait(ports::JobId job);
+  void age_adoption(ports::ExecutionId execution);
   // `renderyard-migrate --after-restore` and retention.
   void set_cluster(ports::ClusterMeta meta) { tables_.meta = std::move(meta); }
 

@@ -8,6 +8,7 @@
 
 #include "libs/common/base/json.h"
 #include "libs/common/base/status_macros.h"
+#include "libs/common/testing/fake_fitness.h"
 #include "libs/common/testing/fake_settle.h"
 #include "libs/common/testing/fake_text.h"
 
@@ -27,7 +28,13 @@ bool in_service(const ports::InstanceRow& row) {
 
 bool usable(const FakeDatabase& database, const ports::InstanceRow& row) {
   const bool connected = row.status == InstanceStatus::kConnected || row.status == InstanceStatus::kPolling;
-  return in_service(row) && connected && database.live_lease(row.id) != nullptr;
+  return in_service(row) && is_fit(row, database.now()) && connected && database.live_lease(row.id) != nullptr;
+}
+
+bool has_occupied_slot(Transaction& txn, ports::InstanceId instance) {
+  const auto& slots = txn.tables().slots;
+  return std::any_of(slots.begin(), slots.end(),
+                     [instance](const auto& slot) { return slot.first.first == instance && slot.second.has_value(); });
 }
 
 ports::Fleet read_fleet(Transaction& txn) {
@@ -39,6 +46,7 @@ ports::Fleet read_fleet(Transaction& txn) {
   for (const auto& [key, execution] : txn.tables().slots) {
     const ports::InstanceRow& row = txn.database().instance(key.first)->row;
     if (execution || key.second >= row.slots || !usable(txn.database(), row)) continue;
+    if (lets_only_one_through(row) && (key.second > 0 || has_occupied_slot(txn, key.first))) continue;
     ports::FreeSlot slot;
     slot.instance_id = key.first;
     slot.slot_no = key.second;

@@ -8,6 +8,7 @@
 
 #include "libs/common/base/json.h"
 #include "libs/common/base/status_macros.h"
+#include "libs/common/testing/fake_fitness.h"
 #include "libs/common/testing/fake_leases.h"
 
 namespace renderyard::testing {
@@ -17,10 +18,16 @@ namespace {
 using domain::Owner;
 using ports::ExecutionState;
 
+ports::ExecutionRow seen(const FakeDatabase& database, const ExecutionRecord& execution) {
+  ports::ExecutionRow row = execution.row;
+  row.read_at = database.now();
+  return row;
+}
+
 absl::StatusOr<ports::StartedExecution> with_workflow(FakeDatabase& database, const ExecutionRecord& execution) {
   const JobRecord& job = *database.job(execution.row.job_id);
   ports::StartedExecution loaded;
-  loaded.execution = execution.row;
+  loaded.execution = seen(database, execution);
   loaded.workflow = job.row.workflow;
   loaded.parameters_json = job.row.parameters_json;
   loaded.job_uid = job.row.uid;
@@ -88,8 +95,10 @@ absl::StatusOr<std::optional<ports::Advanced>> advance_execution(Transaction& tx
   if (step.heard_whole) row.heard_whole = *step.heard_whole;
   if (step.prompt_ended_at) row.prompt_ended_at = step.prompt_ended_at;
   if (step.error) row.error = step.error;
+  if (step.quarantine) row.stray_seen_at = txn.now();
   stamp(row, step.to, step.started, txn.now());
   RETURN_IF_ERROR(txn.put(execution, Owner::kBridge));
+  RETURN_IF_ERROR(write_fitness(txn, step, row.instance_id));
   ports::Advanced advanced;
   advanced.cancel_requested = row.cancel_requested_at.has_value();
   return advanced;
@@ -131,6 +140,10 @@ absl::Status write_progress(Transaction& txn, const std::vector<ports::ProgressW
     execution.row.progress_percent = std::max(execution.row.progress_percent, write.percent);
     execution.row.current_node.reset();
     if (!write.current_node.empty()) execution.row.current_node = write.current_node;
+    if (write.silent_for) {
+      const absl::Time sign = txn.now() - *write.silent_for;
+      execution.row.last_sign_at = std::max(execution.row.last_sign_at.value_or(sign), sign);
+    }
     RETURN_IF_ERROR(txn.put(execution, Owner::kBridge));
   }
   return absl::OkStatus();
@@ -146,6 +159,17 @@ absl::Status write_heard(Transaction& txn, ports::ExecutionId id, ports::Epoch e
   execution.row.heard_whole = heard.whole;
   if (heard.prompt_ended_at) execution.row.prompt_ended_at = heard.prompt_ended_at;
   return txn.put(execution, Owner::kBridge);
+}
+
+absl::StatusOr<bool> write_limit(Transaction& txn, ports::ExecutionId id, ports::Epoch epoch, const std::string& code) {
+  using E = ExecutionState;
+  const ExecutionRecord* found = fenced(txn, id, epoch, {E::kSubmitting, E::kQueued, E::kRunning});
+  if (found == nullptr) return false;
+  if (found->row.limit_passed) return true;
+  ExecutionRecord execution = *found;
+  execution.row.limit_passed = code;
+  RETURN_IF_ERROR(txn.put(execution, Owner::kBridge));
+  return true;
 }
 
 }  // namespace
@@ -173,6 +197,12 @@ base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> FakeExecutionStore::r
       "renew", Draws{}, [who = std::move(who), leases = std::move(leases), ttl](Transaction& txn) {
         return renew_leases(txn, who, leases, ttl);
       });
+}
+
+base::Task<absl::Status> FakeExecutionStore::outlived(std::vector<ports::Lease> leases, absl::Duration age) {
+  return write<absl::Status>("outlived", Draws{}, [leases = std::move(leases), age](Transaction& txn) {
+    return end_adoption_runs(txn, leases, age);
+  });
 }
 
 base::Task<absl::Status> FakeExecutionStore::release(std::vector<ports::Lease> leases) {
@@ -212,7 +242,7 @@ base::Task<absl::StatusOr<std::vector<ports::ExecutionRow>>> FakeExecutionStore:
                                      const bool is_known = std::find(known.begin(), known.end(), id) != known.end();
                                      if (domain::is_final(row.state) || (is_known && !row.cancel_requested_at))
                                        continue;
-                                     rows.push_back(row);
+                                     rows.push_back(seen(txn.database(), execution));
                                    }
                                    return rows;
                                  });
@@ -223,7 +253,7 @@ base::Task<absl::StatusOr<ports::ExecutionRow>> FakeExecutionStore::read(ports::
       "read_execution", [id](Transaction& txn) -> absl::StatusOr<ports::ExecutionRow> {
         const ExecutionRecord* found = txn.database().execution(id);
         if (found == nullptr) return absl::NotFoundError("no such execution");
-        return found->row;
+        return seen(txn.database(), *found);
       });
 }
 
@@ -271,6 +301,35 @@ base::Task<absl::Status> FakeExecutionStore::record_heard(ports::ExecutionId id,
   return write<absl::Status>("record_heard", Draws{}, [id, epoch, heard = std::move(heard)](Transaction& txn) {
     return write_heard(txn, id, epoch, heard);
   });
+}
+
+base::Task<absl::StatusOr<bool>> FakeExecutionStore::record_limit(ports::ExecutionId id, ports::Epoch epoch,
+                                                                  std::string code) {
+  return write<absl::StatusOr<bool>>("record_limit", Draws{}, [id, epoch, code = std::move(code)](Transaction& txn) {
+    return write_limit(txn, id, epoch, code);
+  });
+}
+
+base::Task<absl::StatusOr<bool>> FakeExecutionStore::close_circuit(ports::InstanceId instance, ports::Epoch epoch,
+                                                                   int circuit_version) {
+  return write<absl::StatusOr<bool>>("close_circuit", Draws{}, [instance, epoch, circuit_version](Transaction& txn) {
+    return reset_circuit(txn, instance, epoch, circuit_version);
+  });
+}
+
+base::Task<absl::StatusOr<bool>> FakeExecutionStore::quarantine(ports::InstanceId instance, ports::Epoch epoch,
+                                                                ports::ExecutionId by, domain::Quarantine reason) {
+  return write<absl::StatusOr<bool>>("quarantine", Draws{}, [instance, epoch, by, reason](Transaction& txn) {
+    return begin_quarantine(txn, instance, epoch, by, reason);
+  });
+}
+
+base::Task<absl::StatusOr<bool>> FakeExecutionStore::lift_quarantine(ports::InstanceId instance, ports::Epoch epoch,
+                                                                     ports::ExecutionId by, std::string stray_outcome) {
+  return write<absl::StatusOr<bool>>("lift_quarantine", Draws{},
+                                     [instance, epoch, by, outcome = std::move(stray_outcome)](Transaction& txn) {
+                                       return end_quarantine(txn, instance, epoch, by, outcome);
+                                     });
 }
 
 base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> FakeExecutionStore::set_instance_states(

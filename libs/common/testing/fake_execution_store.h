@@ -16,6 +16,7 @@ class FakeExecutionStore final : public ports::ExecutionStore, private FakeStore
   base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> renew(ports::BridgeIdentity who,
                                                                    std::vector<ports::Lease> leases,
                                                                    absl::Duration ttl) override;
+  base::Task<absl::Status> outlived(std::vector<ports::Lease> leases, absl::Duration age) override;
   base::Task<absl::Status> release(std::vector<ports::Lease> leases) override;
 
   base::Task<absl::StatusOr<std::vector<ports::InstanceRow>>> instances(std::vector<ports::InstanceId> ids) override;
@@ -35,6 +36,13 @@ class FakeExecutionStore final : public ports::ExecutionStore, private FakeStore
   base::Task<absl::Status> record_progress(std::vector<ports::ProgressWrite> writes) override;
   base::Task<absl::Status> record_heard(ports::ExecutionId id, ports::Epoch epoch, ports::HeardWrite heard) override;
 
+  base::Task<absl::StatusOr<bool>> record_limit(ports::ExecutionId id, ports::Epoch epoch, std::string code) override;
+  base::Task<absl::StatusOr<bool>> close_circuit(ports::InstanceId instance, ports::Epoch epoch,
+                                                 int circuit_version) override;
+  base::Task<absl::StatusOr<bool>> quarantine(ports::InstanceId instance, ports::Epoch epoch, ports::ExecutionId by,
+                                              domain::Quarantine reason) override;
+  base::Task<absl::StatusOr<bool>> lift_quarantine(ports::InstanceId instance, ports::Epoch epoch,
+                                                   ports::ExecutionId by, std::string stray_outcome) override;
   base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> set_instance_states(
       std::vector<ports::InstanceState> states) override;
   base::Task<absl::StatusOr<bool>> set_capabilities(ports::InstanceId id, ports::Epoch epoch,

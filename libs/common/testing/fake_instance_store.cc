@@ -195,4 +195,20 @@ base::Task<Row> FakeInstanceStore::remove(std::string name) {
                     [name = std::move(name)](Transaction& txn) { return remove_instance(txn, name); });
 }
 
+base::Task<absl::StatusOr<ports::InstanceRow>> FakeInstanceStore::release(std::string name) {
+  return write<absl::StatusOr<ports::InstanceRow>>(
+      "release_instance", Draws{}, [name = std::move(name)](Transaction& txn) -> absl::StatusOr<ports::InstanceRow> {
+        const InstanceRecord* found = find_by_name(txn, name);
+        if (found == nullptr) return absl::NotFoundError("no such instance");
+        InstanceRecord instance = *found;
+        instance.row.quarantined_at.reset();
+        instance.row.quarantine.reset();
+        instance.row.quarantined_by.reset();
+        instance.row.circuit = {};
+        ++instance.row.circuit_version;
+        RETURN_IF_ERROR(txn.put(instance));
+        return txn.database().view(instance);
+      });
+}
+
 }  // namespace renderyard::testing

@@ -18,6 +18,7 @@ class FakeInstanceStore final : public ports::InstanceStore, private FakeStore {
   base::Task<absl::StatusOr<ports::InstanceRow>> set_enabled(std::string name, bool enabled) override;
   base::Task<absl::StatusOr<ports::InstanceRow>> set_draining(std::string name, bool draining) override;
   base::Task<absl::StatusOr<ports::InstanceRow>> remove(std::string name) override;
+  base::Task<absl::StatusOr<ports::InstanceRow>> release(std::string name) override;
 };
 
 }  // namespace renderyard::testing

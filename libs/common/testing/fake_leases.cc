@@ -1,5 +1,6 @@
 #include "libs/common/testing/fake_leases.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "libs/common/base/status_macros.h"
@@ -24,6 +25,10 @@ absl::Status adopt_executions(Transaction& txn, ports::InstanceId instance, port
   for (ExecutionRecord& execution : adopted) {
     execution.row.owner_epoch = epoch;
     ++execution.row.adoptions;
+    const bool goes_on =
+        execution.adopted_at && *execution.adopted_at > txn.now() - absl::Seconds(domain::kAdoptionGapSecs);
+    execution.row.adoption_run = goes_on ? execution.row.adoption_run + 1 : 1;
+    execution.adopted_at = txn.now();
     RETURN_IF_ERROR(txn.put(execution, domain::Owner::kBridge));
   }
   return absl::OkStatus();
@@ -80,6 +85,24 @@ std::vector<ports::InstanceId> renew_leases(Transaction& txn, const ports::Bridg
     drop_slots(txn, lease.instance_id);
   }
   return renewed;
+}
+
+absl::Status end_adoption_runs(Transaction& txn, const std::vector<ports::Lease>& leases, absl::Duration age) {
+  std::vector<ExecutionRecord> outlived;
+  for (const auto& [id, execution] : txn.tables().executions) {
+    const ports::ExecutionRow& row = execution.row;
+    const bool theirs = std::any_of(leases.begin(), leases.end(), [&row](const ports::Lease& lease) {
+      return lease.instance_id == row.instance_id && row.owner_epoch == lease.epoch;
+    });
+    const bool in_a_run = row.adoption_run > 0 && row.adoption_run < domain::kPoisonedRun && execution.adopted_at &&
+                          *execution.adopted_at <= txn.now() - age;
+    if (theirs && in_a_run && !domain::is_final(row.state)) outlived.push_back(execution);
+  }
+  for (ExecutionRecord& execution : outlived) {
+    execution.row.adoption_run = 0;
+    RETURN_IF_ERROR(txn.put(execution, domain::Owner::kBridge));
+  }
+  return absl::OkStatus();
 }
 
 void drop_slots(Transaction& txn, ports::InstanceId instance) {

@@ -19,6 +19,8 @@ absl::StatusOr<std::vector<ports::Lease>> take_leases(Transaction& txn, const po
                                                       absl::Duration ttl, Acquisition which, int limit);
 std::vector<ports::InstanceId> renew_leases(Transaction& txn, const ports::BridgeIdentity& who,
                                             const std::vector<ports::Lease>& leases, absl::Duration ttl);
+// See ports::ExecutionStore::outlived().
+absl::Status end_adoption_runs(Transaction& txn, const std::vector<ports::Lease>& leases, absl::Duration age);
 // Free slots that are too many.
 void drop_slots(Transaction& txn, ports::InstanceId instance);
 // Of an instance that was removed and is empty.

@@ -34,6 +34,7 @@ struct JobRecord {
 struct ExecutionRecord {
   ports::ExecutionRow row;
   std::optional<std::string> result_json;
+  std::optional<absl::Time> adopted_at;
 };
 
 struct InstanceRecord {

@@ -40,6 +40,8 @@ bridge::Config config() {
   config.vanished_gap = absl::Milliseconds(500);
   config.capabilities_spread = absl::ZeroDuration();
   config.progress_every = absl::Milliseconds(50);
+  config.stop_grace = absl::Milliseconds(1500);
+  config.quarantine_look_every = absl::Milliseconds(200);
   return config;
 }
 
@@ -57,11 +59,12 @@ struct BridgeLab::Process {
   explicit Process(BridgeLab& lab)
       : journal(lab.journal_),
         clients(comfy_io, strand, clock, {.ca_file = lab.ca_file_}),
+        crashing(clients, lab.deadly_),
         store(strand, lab.database_, lab.link_),
         artifacts(strand, lab.depot_, lab.link_),
         cache(strand, lab.redis_, lab.link_),
         hints(strand, lab.hints_),
-        service({strand, clock, random, journal, store, clients, artifacts, cache, hints}, config()) {}
+        service({strand, clock, random, journal, store, crashing, artifacts, cache, hints}, config()) {}
 
   ~Process() {
     // What was ready may run to its next wait, and dies there.
@@ -77,6 +80,7 @@ struct BridgeLab::Process {
   Recorder journal;
   comfy::ComfyIo comfy_io;
   comfy::ComfyClients clients;
+  CrashingClients crashing;
   FakeExecutionStore store;
   FakeArtifacts artifacts;
   FakeProgressCache cache;
@@ -127,6 +131,11 @@ bool BridgeLab::until(absl::FunctionRef<bool()> done, absl::Duration limit) {
   while (!done()) {
     if (absl::Now() >= end) return false;
     if (bridge_) bridge_->io.run_one_for(std::chrono::milliseconds(20));
+    if (std::exchange(crashed_, false)) {
+      ++crashes_;
+      kill_bridge();
+      start_bridge();
+    }
   }
   return true;
 }
@@ -143,14 +152,14 @@ bool BridgeLab::until_final(ports::ExecutionId execution) {
   return until([&] { return domain::is_final(row(execution).state); });
 }
 
-ports::ExecutionId BridgeLab::order(std::string workflow) {
+ports::ExecutionId BridgeLab::order(std::string workflow, std::string parameters_json) {
   FakeJobStore jobs(office_.strand(), database_, link_);
   ports::NewJob job;
   job.user = user_;
   job.uid = random_.uuid4();
   job.job_type = "image_generation";
   job.workflow = std::move(workflow);
-  job.parameters_json = "{}";
+  job.parameters_json = std::move(parameters_json);
   ports::Assignment assignment;
   assignment.job_id = now(jobs.submit(std::move(job))).id;
   assignment.instance_id = instance_;
@@ -174,6 +183,24 @@ void BridgeLab::wish_cancel(ports::ExecutionId execution) {
   if (now(jobs.request_cancel(row(execution).job_id, user_)) != ports::CancelOutcome::kRecorded) {
     throw std::runtime_error("the wish was not recorded");
   }
+}
+
+std::size_t BridgeLab::free_slots() {
+  FakeDispatchStore dispatch(office_.strand(), database_, link_);
+  return now(dispatch.fleet()).free_slots.size();
+}
+
+void BridgeLab::release_instance() {
+  FakeInstanceStore instances(office_.strand(), database_, link_);
+  now(instances.release("comfy-1"));
+}
+
+void BridgeLab::make_deadly(Deadly deadly) {
+  deadly_ = [this, deadly = std::move(deadly)](const domain::ComfyMessage& message) {
+    if (!deadly(message)) return false;
+    crashed_ = true;
+    return true;
+  };
 }
 
 const ports::ExecutionRow& BridgeLab::row(ports::ExecutionId execution) const {

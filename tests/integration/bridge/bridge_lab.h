@@ -21,6 +21,7 @@
 #include "libs/common/testing/fake_hints.h"
 #include "libs/common/testing/fake_progress_cache.h"
 #include "services/bridge/bridge.h"
+#include "tests/integration/bridge/crashing_clients.h"
 #include "tests/integration/comfy/sim_process.h"
 #include "tests/support/real_loop.h"
 
@@ -55,10 +56,18 @@ class BridgeLab {
   [[nodiscard]] bool until_final(ports::ExecutionId execution);
 
   // A job of this workflow, claimed for a free slot of the instance.
-  ports::ExecutionId order(std::string workflow);
+  ports::ExecutionId order(std::string workflow, std::string parameters_json = "{}");
   // As an operator, without a hint.
   void change(ports::InstanceChange change);
   void wish_cancel(ports::ExecutionId execution);
+
+  // What a dispatcher may fill now.
+  std::size_t free_slots();
+  // As an operator; the bridge is not told of it.
+  void release_instance();
+  // From now on the bridge dies of reading such a message, and is started again at once; crashes() counts that.
+  void make_deadly(Deadly deadly);
+  int crashes() const { return crashes_; }
 
   const ports::ExecutionRow& row(ports::ExecutionId execution) const;
   const ports::InstanceRow& instance() const;
@@ -93,6 +102,9 @@ class BridgeLab {
   ImmediateLink link_;
   runtime::KernelRandom random_;
   std::vector<std::string> journal_;
+  Deadly deadly_;
+  bool crashed_ = false;
+  int crashes_ = 0;
   test::RealLoop office_;  // of the gateway's and the dispatcher's calls
   ports::UserId user_;
   ports::InstanceId instance_;

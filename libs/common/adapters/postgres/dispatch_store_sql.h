@@ -10,20 +10,27 @@
 
 namespace renderyard::postgres::sql {
 
-// An instance that operators let have work, and one that may get it now: also connected or polling, leased.
+// An instance that operators let have work, and one that may get it now: also not in quarantine, circuit not
+// open, connected or polling, leased.
 #define RENDERYARD_IN_SERVICE " i.is_enabled AND i.removed_at IS NULL AND NOT i.is_draining"
 #define RENDERYARD_USABLE                                                                                 \
   RENDERYARD_IN_SERVICE                                                                                   \
+  " AND i.quarantined_at IS NULL"                                                                         \
+  " AND (i.circuit_open_until IS NULL OR i.circuit_open_until <= clock_timestamp())"                      \
   " AND i.status_id IN (SELECT id FROM comfyui_instance_statuses WHERE name IN ('connected', 'polling'))" \
   " AND EXISTS (SELECT FROM instance_leases l WHERE l.instance_id = i.id AND l.expires_at > clock_timestamp())"
 
-// At least one row, by instance and slot: instances enabled, instances usable, a free slot (NULLs when there is none).
+// While a circuit is half-open, the first slot alone is free, and only when no other is in use: one execution goes
+// through. At least one row, by instance and slot: instances enabled, instances usable, a free slot (NULLs when there
+// is none).
 inline constexpr Statement kFleet = {"fleet", R"(
 WITH usable AS (
-  SELECT i.id, i.slots FROM comfyui_instances i WHERE )" RENDERYARD_USABLE R"(),
+  SELECT i.id, i.slots, i.circuit_open_until IS NOT NULL AS half_open FROM comfyui_instances i WHERE )" RENDERYARD_USABLE
+                                              R"(),
 free AS (
   SELECT s.instance_id, s.slot_no FROM instance_slots s JOIN usable ON usable.id = s.instance_id
-  WHERE s.execution_id IS NULL AND s.slot_no < usable.slots)
+  WHERE s.execution_id IS NULL AND s.slot_no < usable.slots AND (NOT usable.half_open OR (s.slot_no = 0 AND NOT EXISTS (
+    SELECT FROM instance_slots o WHERE o.instance_id = s.instance_id AND o.execution_id IS NOT NULL))))
 SELECT size.enabled, size.usable, free.instance_id, free.slot_no
 FROM (SELECT (SELECT count(*) FROM comfyui_instances i WHERE )" RENDERYARD_IN_SERVICE R"() AS enabled,
              (SELECT count(*) FROM usable) AS usable) AS size LEFT JOIN free ON true

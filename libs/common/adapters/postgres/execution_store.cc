@@ -31,7 +31,10 @@ Leases take_over(Session& session, const Statement& statement, const Params& par
     epochs.push_back(lease.epoch.value);
     leases.push_back(std::move(lease));
   }
-  if (!leases.empty()) transaction.run(sql::kRestamp, Params().array(instances).array(epochs));
+  if (!leases.empty()) {
+    const absl::Duration gap = absl::Seconds(domain::kAdoptionGapSecs);
+    transaction.run(sql::kRestamp, Params().array(instances).array(epochs).add(gap));
+  }
   transaction.commit();
   std::sort(leases.begin(), leases.end(), [](const auto& a, const auto& b) { return a.instance_id < b.instance_id; });
   return leases;
@@ -97,10 +100,13 @@ Params advance_params(const ports::Advance& step) {
   params.add(step.id).add(step.epoch).array(from).add(name(step.to));
   params.maybe(step.comfyui_prompt_id).maybe(step.outcome_proof).maybe(step.heard_end).maybe(step.heard_outputs);
   add_error(params, step.error);
-  return params.add(step.started)
-      .add(!domain::holds_slot(step.to))
-      .maybe(step.heard_whole)
-      .maybe(unix_ms(step.prompt_ended_at));
+  params.add(step.started).add(!domain::holds_slot(step.to)).maybe(step.heard_whole);
+  params.maybe(unix_ms(step.prompt_ended_at));
+  step.quarantine ? params.add(domain::to_string(*step.quarantine)) : params.null();
+  const domain::Circuit circuit = step.circuit.value_or(domain::Circuit());
+  const auto open_until = circuit.open_until ? std::optional(absl::ToUnixMicros(*circuit.open_until)) : std::nullopt;
+  params.add(step.circuit.has_value()).add(circuit.faults).add(circuit.openings).maybe(open_until);
+  return params.add(circuit.last_job).add(circuit.reason).add(step.circuit_version);
 }
 
 Params complete_params(ports::ExecutionId id, ports::Epoch epoch, const std::vector<ports::OutputRow>& outputs,
@@ -152,6 +158,15 @@ base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> ExecutionStore::renew
     return ours;
   };
   return offload<absl::StatusOr<std::vector<ports::InstanceId>>>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::Status> ExecutionStore::outlived(Leases leases, absl::Duration age) {
+  auto work = [leases = std::move(leases), age](Session& session) -> absl::Status {
+    if (!leases.empty())
+      session.run(sql::kOutlived, lease_arrays(Params(), leases).add(age).add(domain::kPoisonedRun - 1));
+    return absl::OkStatus();
+  };
+  return offload<absl::Status>(pool_, strand_, std::move(work));
 }
 
 base::Task<absl::Status> ExecutionStore::release(Leases leases) {
@@ -270,15 +285,17 @@ base::Task<absl::StatusOr<bool>> ExecutionStore::complete(ports::ExecutionId id,
 base::Task<absl::Status> ExecutionStore::record_progress(std::vector<ports::ProgressWrite> writes) {
   auto work = [writes = std::move(writes)](Session& session) -> absl::Status {
     if (writes.empty()) return absl::OkStatus();
-    std::vector<std::int64_t> ids, epochs, percents;
+    std::vector<std::int64_t> ids, epochs, percents, silences;
     std::vector<std::string> nodes;
     for (const ports::ProgressWrite& write : writes) {
       ids.push_back(write.id.value);
       epochs.push_back(write.epoch.value);
       percents.push_back(write.percent);
       nodes.push_back(write.current_node);
+      silences.push_back(write.silent_for ? std::max<std::int64_t>(0, absl::ToInt64Microseconds(*write.silent_for))
+                                          : -1);
     }
-    session.run(sql::kRecordProgress, Params().array(ids).array(epochs).array(percents).array(nodes));
+    session.run(sql::kRecordProgress, Params().array(ids).array(epochs).array(percents).array(nodes).array(silences));
     return absl::OkStatus();
   };
   return offload<absl::Status>(pool_, strand_, std::move(work));
@@ -292,6 +309,39 @@ base::Task<absl::Status> ExecutionStore::record_heard(ports::ExecutionId id, por
     return absl::OkStatus();
   };
   return offload<absl::Status>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::StatusOr<bool>> ExecutionStore::record_limit(ports::ExecutionId id, ports::Epoch epoch,
+                                                              std::string code) {
+  auto work = [id, epoch, code = std::move(code)](Session& session) -> absl::StatusOr<bool> {
+    return !session.run(sql::kRecordLimit, Params().add(id).add(epoch).add(code)).empty();
+  };
+  return offload<absl::StatusOr<bool>>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::StatusOr<bool>> ExecutionStore::close_circuit(ports::InstanceId instance, ports::Epoch epoch,
+                                                               int circuit_version) {
+  auto work = [instance, epoch, circuit_version](Session& session) -> absl::StatusOr<bool> {
+    return !session.run(sql::kCloseCircuit, Params().add(instance).add(epoch).add(circuit_version)).empty();
+  };
+  return offload<absl::StatusOr<bool>>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::StatusOr<bool>> ExecutionStore::quarantine(ports::InstanceId instance, ports::Epoch epoch,
+                                                            ports::ExecutionId by, domain::Quarantine reason) {
+  auto work = [instance, epoch, by, reason](Session& session) -> absl::StatusOr<bool> {
+    const Params params = Params().add(instance).add(epoch).add(by).add(domain::to_string(reason));
+    return !session.run(sql::kQuarantine, params).empty();
+  };
+  return offload<absl::StatusOr<bool>>(pool_, strand_, std::move(work));
+}
+
+base::Task<absl::StatusOr<bool>> ExecutionStore::lift_quarantine(ports::InstanceId instance, ports::Epoch epoch,
+                                                                 ports::ExecutionId by, std::string stray_outcome) {
+  auto work = [instance, epoch, by, outcome = std::move(stray_outcome)](Session& session) -> absl::StatusOr<bool> {
+    return !session.run(sql::kLiftQuarantine, Params().add(instance).add(epoch).add(by).add(outcome)).empty();
+  };
+  return offload<absl::StatusOr<bool>>(pool_, strand_, std::move(work));
 }
 
 base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> ExecutionStore::set_instance_states(

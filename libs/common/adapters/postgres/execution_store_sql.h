@@ -38,16 +38,18 @@ ON CONFLICT (instance_id) DO UPDATE SET previous_owner = instance_leases.owner, 
 WHERE instance_leases.expires_at <= clock_timestamp()
 RETURNING instance_id, epoch, COALESCE(previous_owner, ''))"};
 
-// $1 instances, $2 their new epochs. The second statement of the transaction of kReclaim and kAcquire: it needs a
-// snapshot younger than the wait for the leases, or it would miss an execution that was started under the old epoch
-// meanwhile. Locks executions in id order.
+// $1 instances, $2 their new epochs, $3 microseconds between two adoptions of one run at most. The second statement of
+// the transaction of kReclaim and kAcquire: it needs a snapshot younger than the wait for the leases, or it would miss
+// an execution that was started under the old epoch meanwhile. Locks executions in id order.
 inline constexpr Statement kRestamp = {"restamp", R"(
 WITH execution AS (
   SELECT e.id, w.epoch FROM comfyui_executions e
   JOIN unnest($1::bigint[], $2::bigint[]) AS w (instance_id, epoch) ON w.instance_id = e.instance_id
   WHERE e.status IN ('submitting', 'queued', 'running', 'collecting')
   ORDER BY e.id FOR NO KEY UPDATE OF e)
-UPDATE comfyui_executions e SET owner_epoch = x.epoch, adoptions = e.adoptions + 1
+UPDATE comfyui_executions e SET owner_epoch = x.epoch, adoptions = e.adoptions + 1, adopted_at = clock_timestamp(),
+  adoption_run = CASE WHEN e.adopted_at > clock_timestamp() - $3::bigint * interval '1 microsecond'
+                      THEN e.adoption_run + 1 ELSE 1 END
 FROM execution x WHERE e.id = x.id)"};
 
 // $1 owner, $2 address, $3 ttl in microseconds, $4 instances, $5 epochs. Rows: instances that are still ours.
@@ -60,6 +62,16 @@ WITH held AS (
 UPDATE instance_leases l SET address = $2, expires_at = clock_timestamp() + $3::bigint * interval '1 microsecond'
 FROM held WHERE l.instance_id = held.instance_id
 RETURNING l.instance_id)"};
+
+// $1 instances, $2 epochs, $3 age in microseconds, $4 longest run that ends. Locks executions in id order.
+inline constexpr Statement kOutlived = {"outlived", R"(
+WITH execution AS (
+  SELECT e.id FROM comfyui_executions e
+  JOIN unnest($1::bigint[], $2::bigint[]) AS w (instance_id, epoch) ON w.instance_id = e.instance_id
+  WHERE e.status IN )" RENDERYARD_LIVE_STATES R"( AND e.owner_epoch = w.epoch AND e.adoption_run BETWEEN 1 AND $4
+    AND e.adopted_at <= clock_timestamp() - $3::bigint * interval '1 microsecond'
+  ORDER BY e.id FOR NO KEY UPDATE OF e)
+UPDATE comfyui_executions e SET adoption_run = 0 FROM execution x WHERE e.id = x.id)"};
 
 // $1 instances, $2 epochs. The owner's name stays, as the next one's previous_owner.
 inline constexpr Statement kRelease = {"release", R"(
@@ -124,8 +136,10 @@ FROM e JOIN jobs j ON j.id = e.platform_job_id)"};
 
 // $1 execution, $2 epoch, $3 expected states, $4 new state, $5 comfyui_prompt_id, $6 outcome_proof, $7 heard_end,
 // $8 heard_outputs, $9 error code, $10 error message, $11 node id, $12 node class (each null = kept), $13 it has
-// started, $14 the slot becomes free, $15 heard_whole, $16 prompt_ended_ms (null = kept). Locks execution, then slot. 0
-// rows: the fence did not hold. 1 row: has a wish to cancel.
+// started, $14 the slot becomes free, $15 heard_whole, $16 prompt_ended_ms (null = kept), $17 why the instance is put
+// into quarantine or null, $18 the circuit is written: $19 faults, $20 openings, $21 open until (microseconds since
+// 1970 or null), $22 last job (0 = none), $23 reason, $24 version it follows from. Locks execution, then slot, then
+// instance. 0 rows: the fence did not hold. 1 row: has a wish to cancel.
 inline constexpr Statement kAdvance = {"advance", R"(
 WITH moved AS (
   UPDATE comfyui_executions e SET status = $4,
@@ -141,12 +155,25 @@ WITH moved AS (
                       THEN COALESCE(e.started_at, clock_timestamp()) ELSE e.started_at END,
     ended_at = CASE WHEN $4 IN ('collecting', 'not_accepted', 'failed', 'cancelled', 'lost')
                     THEN COALESCE(e.ended_at, clock_timestamp()) END,
-    completed_at = CASE WHEN $4 IN ('not_accepted', 'failed', 'cancelled', 'lost') THEN clock_timestamp() END
+    completed_at = CASE WHEN $4 IN ('not_accepted', 'failed', 'cancelled', 'lost') THEN clock_timestamp() END,
+    stray_seen_at = CASE WHEN $17::text IS NOT NULL THEN clock_timestamp() ELSE e.stray_seen_at END
   WHERE e.id = $1 AND e.owner_epoch = $2 AND e.status = ANY ($3::text[])
   RETURNING e.id, e.instance_id, e.slot_no, e.cancel_requested_at),
 slot AS (
   UPDATE instance_slots s SET execution_id = NULL
-  FROM moved m WHERE $14 AND s.instance_id = m.instance_id AND s.slot_no = m.slot_no AND s.execution_id = m.id)
+  FROM moved m WHERE $14 AND s.instance_id = m.instance_id AND s.slot_no = m.slot_no AND s.execution_id = m.id),
+instance AS (
+  UPDATE comfyui_instances i SET
+    quarantined_at = CASE WHEN $17::text IS NULL THEN i.quarantined_at ELSE COALESCE(i.quarantined_at, clock_timestamp()) END,
+    quarantine_reason = COALESCE(i.quarantine_reason, $17),
+    quarantined_by = CASE WHEN $17::text IS NULL THEN i.quarantined_by ELSE COALESCE(i.quarantined_by, m.id) END,
+    circuit_faults = CASE WHEN $18 AND i.circuit_version = $24 THEN $19 ELSE i.circuit_faults END,
+    circuit_openings = CASE WHEN $18 AND i.circuit_version = $24 THEN $20 ELSE i.circuit_openings END,
+    circuit_open_until = CASE WHEN $18 AND i.circuit_version = $24
+      THEN 'epoch'::timestamptz + $21::bigint * interval '1 microsecond' ELSE i.circuit_open_until END,
+    circuit_last_job = CASE WHEN $18 AND i.circuit_version = $24 THEN NULLIF($22::bigint, 0) ELSE i.circuit_last_job END,
+    circuit_reason = CASE WHEN $18 AND i.circuit_version = $24 THEN NULLIF($23, '') ELSE i.circuit_reason END
+  FROM moved m WHERE ($17::text IS NOT NULL OR $18::boolean) AND i.id = m.instance_id)
 SELECT cancel_requested_at IS NOT NULL FROM moved)"};
 
 // $1 execution, $2 epoch, $3 result, arrays of one length: $4 n, $5 node ids, $6 kinds, $7 filenames, $8 content types,
@@ -183,17 +210,20 @@ output AS (
 SELECT EXISTS (SELECT FROM moved), (SELECT count FROM refused),
   EXISTS (SELECT FROM comfyui_executions WHERE id = $1 AND owner_epoch = $2 AND status = 'completed'))"};
 
-// $1 executions, $2 epochs, $3 percents, $4 nodes ('' = none). Locks executions in id order; never the job. Commits
-// without waiting for the disk: progress may be lost with the server.
+// $1 executions, $2 epochs, $3 percents, $4 nodes ('' = none), $5 microseconds since the last sign of life (-1 = none
+// heard). Locks executions in id order; never the job. Commits without waiting for the disk: progress may be lost with
+// the server.
 inline constexpr Statement kRecordProgress = {"record_progress", R"(
 WITH execution AS (
-  SELECT e.id, w.percent, w.node FROM comfyui_executions e
-  JOIN unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[]) AS w (id, epoch, percent, node) ON w.id = e.id
+  SELECT e.id, w.percent, w.node, w.silent FROM comfyui_executions e
+  JOIN unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[]) AS w (id, epoch, percent, node, silent) ON w.id = e.id
   WHERE e.owner_epoch = w.epoch AND e.status IN ('submitting', 'queued', 'running', 'collecting')
   ORDER BY e.id FOR NO KEY UPDATE OF e),
 moved AS (
   UPDATE comfyui_executions e SET progress_percent = GREATEST(e.progress_percent, x.percent),
-    current_node = NULLIF(x.node, '')
+    current_node = NULLIF(x.node, ''),
+    last_sign_at = CASE WHEN x.silent < 0 THEN e.last_sign_at
+                        ELSE GREATEST(e.last_sign_at, clock_timestamp() - x.silent * interval '1 microsecond') END
   FROM execution x WHERE e.id = x.id)
 SELECT set_config('synchronous_commit', 'off', true))"};
 
@@ -205,6 +235,44 @@ UPDATE comfyui_executions SET heard_end = COALESCE($3, heard_end), heard_outputs
   error_details = CASE WHEN $6::text IS NULL THEN error_details
                        ELSE jsonb_build_object('node_id', $8::text, 'node_class', $9::text) END
 WHERE id = $1 AND owner_epoch = $2 AND status IN ('submitting', 'queued', 'running', 'collecting'))"};
+
+// $1 execution, $2 epoch, $3 code. Locks the execution. 0 rows: the fence did not hold.
+inline constexpr Statement kRecordLimit = {"record_limit", R"(
+UPDATE comfyui_executions SET limit_passed = COALESCE(limit_passed, $3)
+WHERE id = $1 AND owner_epoch = $2 AND status IN ('submitting', 'queued', 'running')
+RETURNING id)"};
+
+// $1 instance, $2 epoch, $3 circuit_version. The lease is held FOR KEY SHARE as in kStart. 0 rows: the fence did not
+// hold.
+inline constexpr Statement kCloseCircuit = {"close_circuit", R"(
+WITH lease AS (
+  SELECT 1 FROM instance_leases WHERE instance_id = $1 AND epoch = $2 FOR KEY SHARE)
+UPDATE comfyui_instances i SET circuit_faults = 0, circuit_openings = 0, circuit_open_until = NULL,
+  circuit_last_job = NULL, circuit_reason = NULL
+FROM lease WHERE i.id = $1 AND i.circuit_version = $3
+RETURNING i.id)"};
+
+// $1 instance, $2 epoch, $3 execution, $4 reason. The lease is held FOR KEY SHARE as in kStart. 1 row when it is ours.
+inline constexpr Statement kQuarantine = {"quarantine", R"(
+WITH lease AS (
+  SELECT 1 FROM instance_leases WHERE instance_id = $1 AND epoch = $2 FOR KEY SHARE)
+UPDATE comfyui_instances i SET quarantined_at = COALESCE(i.quarantined_at, clock_timestamp()),
+  quarantine_reason = COALESCE(i.quarantine_reason, $4), quarantined_by = COALESCE(i.quarantined_by, $3)
+FROM lease WHERE i.id = $1
+RETURNING i.id)"};
+
+// $1 instance, $2 epoch, $3 execution, $4 what became of its prompt or ''. The lease is held FOR KEY SHARE as in
+// kStart. Locks the instance, then the execution, which has ended. 1 row when the lease is ours.
+inline constexpr Statement kLiftQuarantine = {"lift_quarantine", R"(
+WITH lease AS (
+  SELECT 1 FROM instance_leases WHERE instance_id = $1 AND epoch = $2 FOR KEY SHARE),
+lifted AS (
+  UPDATE comfyui_instances i SET quarantined_at = NULL, quarantine_reason = NULL, quarantined_by = NULL
+  FROM lease WHERE i.id = $1 AND i.quarantined_by = $3),
+stray AS (
+  UPDATE comfyui_executions e SET stray_outcome = $4
+  FROM lease WHERE e.id = $3 AND $4 <> '' AND e.stray_seen_at IS NOT NULL)
+SELECT 1 FROM lease)"};
 
 // $1 instances, $2 epochs, $3 statuses, $4 attempts, $5 reasons. The leases are held FOR KEY SHARE as in kStart. Rows:
 // instances whose lease is ours.

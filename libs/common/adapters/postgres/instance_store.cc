@@ -199,4 +199,14 @@ base::Task<Row> InstanceStore::remove(std::string name) {
   return offload<Row>(pool_, strand_, std::move(work));
 }
 
+base::Task<absl::StatusOr<ports::InstanceRow>> InstanceStore::release(std::string name) {
+  auto work = [name = std::move(name)](Session& session) -> absl::StatusOr<ports::InstanceRow> {
+    Transaction transaction(session);
+    const pqxx::result changed = transaction.run(sql::kReleaseInstance, Params().add(name));
+    if (changed.empty()) return absl::NotFoundError("no such instance");
+    return read_and_commit(transaction, changed);
+  };
+  return offload<absl::StatusOr<ports::InstanceRow>>(pool_, strand_, std::move(work));
+}
+
 }  // namespace renderyard::postgres

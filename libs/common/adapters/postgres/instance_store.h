@@ -20,6 +20,7 @@ class InstanceStore final : public ports::InstanceStore {
   base::Task<absl::StatusOr<ports::InstanceRow>> set_enabled(std::string name, bool enabled) override;
   base::Task<absl::StatusOr<ports::InstanceRow>> set_draining(std::string name, bool draining) override;
   base::Task<absl::StatusOr<ports::InstanceRow>> remove(std::string name) override;
+  base::Task<absl::StatusOr<ports::InstanceRow>> release(std::string name) override;
 
  private:
   Pool& pool_;

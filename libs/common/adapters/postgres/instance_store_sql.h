@@ -94,6 +94,13 @@ inline constexpr Statement kRemoveInstance = {"remove_instance", R"(
 UPDATE comfyui_instances SET removed_at = clock_timestamp(), config_version = config_version + 1
 WHERE name = $1 AND removed_at IS NULL RETURNING id)"};
 
+// $1 name. 0 or 1 row: id.
+inline constexpr Statement kReleaseInstance = {"release_instance", R"(
+UPDATE comfyui_instances SET quarantined_at = NULL, quarantine_reason = NULL, quarantined_by = NULL, circuit_faults = 0,
+  circuit_openings = 0, circuit_open_until = NULL, circuit_last_job = NULL, circuit_reason = NULL,
+  circuit_version = circuit_version + 1
+WHERE name = $1 AND removed_at IS NULL RETURNING id)"};
+
 // $1 id. 1 row.
 inline constexpr Statement kInstanceById = {"instance_by_id",
                                             "SELECT " RENDERYARD_INSTANCE_COLUMNS

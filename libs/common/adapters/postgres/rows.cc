@@ -58,6 +58,12 @@ ports::ExecutionRow read_execution(Reader& reader) {
   row.ended_at = reader.maybe_time();
   row.completed_at = reader.maybe_time();
   row.settled_at = reader.maybe_time();
+  row.last_sign_at = reader.maybe_time();
+  row.limit_passed = reader.maybe_text();
+  row.read_at = reader.time();
+  row.adoption_run = reader.small();
+  row.stray_seen_at = reader.maybe_time();
+  row.stray_outcome = reader.maybe_text();
   return row;
 }
 
@@ -83,6 +89,17 @@ ports::InstanceRow read_instance(Reader& reader) {
   row.shared_instance = reader.boolean();
   row.config_version = reader.number();
   row.has_access = reader.boolean();
+  row.quarantined_at = reader.maybe_time();
+  if (const auto reason = reader.maybe_text()) {
+    row.quarantine = known(domain::quarantine_from(*reason), "quarantine reason");
+  }
+  row.quarantined_by = reader.maybe_id<ports::ExecutionId>();
+  row.circuit.faults = reader.small();
+  row.circuit.openings = reader.small();
+  row.circuit.open_until = reader.maybe_time();
+  row.circuit.last_job = reader.maybe_id<ports::JobId>().value_or(ports::JobId{});
+  row.circuit.reason = reader.maybe_text().value_or("");
+  row.circuit_version = reader.small();
   // No header's name has a comma.
   if (const auto names = reader.maybe_text()) row.header_names = absl::StrSplit(*names, ',');
   row.live_executions = reader.small();

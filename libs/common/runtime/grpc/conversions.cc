@@ -112,6 +112,12 @@ v1::Instance to_proto(const ports::InstanceRow& instance) {
   for (const std::string& name : instance.header_names) message.add_access_headers(name);
   message.set_live_executions(instance.live_executions);
   if (instance.removed_at) set_time(*instance.removed_at, *message.mutable_removed_at());
+  if (instance.quarantined_at) set_time(*instance.quarantined_at, *message.mutable_quarantined_at());
+  if (instance.quarantine) message.set_quarantine_reason(std::string(domain::to_string(*instance.quarantine)));
+  if (instance.quarantined_by) message.set_quarantined_by_execution_id(instance.quarantined_by->value);
+  message.set_circuit_faults(instance.circuit.faults);
+  if (instance.circuit.open_until) set_time(*instance.circuit.open_until, *message.mutable_circuit_open_until());
+  message.set_circuit_reason(instance.circuit.reason);
   return message;
 }
 

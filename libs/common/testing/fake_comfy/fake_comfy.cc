@@ -280,7 +280,23 @@ void FakeComfy::begin_node() {
   executing.node = node.id;
   executing.display_node = node.id;
   send(run.prompt.client_id, executing);
-  report_progress();
+  if (node.class_type == "DeafNode") return later(kDeafFor, &FakeComfy::end_node);
+  if (node.class_type != "HangingNode") return report_progress();
+  run.hangs_until = world_.now() + kHangs;
+  hang();
+}
+
+void FakeComfy::hang() {
+  Running& run = *running_;
+  if (run.interrupted) return interrupt_run();
+  if (world_.now() < *run.hangs_until) return later(absl::Milliseconds(500), &FakeComfy::hang);
+  domain::ExecutionError error;
+  error.prompt_id = run.prompt.prompt_id;
+  error.node_id = run.prompt.nodes[run.node].id;
+  error.node_type = run.prompt.nodes[run.node].class_type;
+  error.message = "nobody interrupted this node";
+  error.exception_type = "RuntimeError";
+  fail_run(std::move(error));
 }
 
 void FakeComfy::report_progress() {
@@ -321,12 +337,12 @@ void FakeComfy::send_pictures(double step) {
 void FakeComfy::end_node() {
   Running& run = *running_;
   const ComfyNode& node = run.prompt.nodes[run.node];
-  if (node.class_type == "FailingNode") {
+  if (node.class_type == "FailingNode" || sick_) {
     domain::ExecutionError error;
     error.prompt_id = run.prompt.prompt_id;
     error.node_id = node.id;
     error.node_type = node.class_type;
-    error.message = "this node always fails";
+    error.message = sick_ ? "CUDA error: unspecified launch failure" : "this node always fails";
     error.exception_type = "RuntimeError";
     return fail_run(std::move(error));
   }

@@ -98,6 +98,8 @@ class FakeComfy {
   bool refusing() const { return refusing_ || !up_; }
   // All running times and latencies are multiplied.
   void slow(double factor) { slowness_ = factor; }
+  // Its GPU has a fault: every node fails by it.
+  void sick(bool sick) { sick_ = sick; }
   absl::Duration latency();
 
   // HTTP, as handled by the server at this moment (it is up).
@@ -133,6 +135,7 @@ class FakeComfy {
     ComfyPrompt prompt;
     std::size_t node = 0;
     bool interrupted = false;
+    std::optional<absl::Time> hangs_until;
     std::vector<domain::NodeState> states;
     std::vector<domain::OutputFile> files;
     std::string outputs_json;
@@ -153,6 +156,7 @@ class FakeComfy {
   void begin_node();
   void report_progress();
   void send_pictures(double step);
+  void hang();
   void end_node();
   void fail_run(domain::ExecutionError error);
   void interrupt_run();
@@ -177,6 +181,7 @@ class FakeComfy {
   int life_ = 1;
   std::uint64_t run_ = 0;  // of this life's worker
   double slowness_ = 1;
+  bool sick_ = false;
   std::deque<PostFault> post_faults_;
   std::function<void(PostFault, std::string)> post_fault_told_;
   double counter_ = 0;

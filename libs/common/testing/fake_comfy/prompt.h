@@ -4,10 +4,14 @@
 //   SaveImage    output node: writes one file under inputs.filename_prefix
 //   SaveAnywhere output node of somebody else's making: writes one file under inputs.path, as it stands
 //   SaveImageWebsocket  output node: sends two pictures over the socket and leaves nothing else
+//   HangingNode  says nothing and does nothing until it is interrupted, or for kHangs, after which it raises
+//   DeafNode     says nothing for kDeafFor and does not look whether it is interrupted before that
 //   FailingNode  raises an exception when it runs
 //   MissingNode  is not installed: the prompt is refused with 400
 // The picture of an output depends only on the seeds in the workflow, so that a check can say which job it belongs to.
 #pragma once
+
+#include <absl/time/time.h>
 
 #include <string>
 #include <string_view>
@@ -16,6 +20,9 @@
 #include "libs/common/domain/submission.h"
 
 namespace renderyard::testing {
+
+inline constexpr absl::Duration kHangs = absl::Minutes(5);
+inline constexpr absl::Duration kDeafFor = absl::Seconds(100);
 
 struct ComfyNode {
   std::string id;
