@@ -2,9 +2,21 @@
 
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace renderyard::bridge {
+
+namespace {
+
+// Nothing that anybody has to act on at once. A prompt of many steps says little else, and says it often.
+bool only_progress(const domain::ComfyMessage& message, const domain::SocketPictures& pictures) {
+  if (std::holds_alternative<domain::PreviewImage>(message)) return !pictures.waiting();
+  return std::holds_alternative<domain::NodeProgress>(message) ||
+         std::holds_alternative<domain::ProgressState>(message);
+}
+
+}  // namespace
 
 Execution::Execution(ports::ExecutionRow execution_row, base::Strand& strand, base::Clock& clock)
     : row(std::move(execution_row)), progress({}), clock_(clock), changed_(strand, clock), read_at_(clock.now()) {
@@ -38,7 +50,7 @@ void Execution::hear(const domain::ComfyMessage& message, std::uint64_t stream) 
   last_heard_at_ = clock_.now();
   progress.apply(message);
   pictures.apply(message, stream);
-  changed_.notify();
+  if (!progress_muted || !only_progress(message, pictures)) changed_.notify();
 }
 
 void Execution::load(domain::WorkflowInfo info) {

@@ -63,6 +63,8 @@ class Execution {
   void replace_row(ports::ExecutionRow now);
 
   std::string outputs_from = kFromHistory;
+  // Whoever follows knows that there is progress to report and will look by itself: more of it wakes nobody.
+  bool progress_muted = false;
   bool rest_only = false;                         // its messages kill those who read them: nobody does
   bool posting = false;                           // its POST is in flight
   absl::Time posted_at = absl::InfiniteFuture();  // by this process, else in the infinite future

@@ -49,6 +49,7 @@ class Follower {
         // It has not stopped, or nobody can say. What is absent a first time is looked at once more.
         if (overdue && absences_ == 0) co_return co_await give_up();
       }
+      execution_.progress_muted = progress_waits();
       const absl::Status rested = co_await execution_.changed().wait_until(next_wake());
       if (absl::IsCancelled(rested)) co_return rested;
     }
