@@ -74,6 +74,7 @@ struct Config {
   absl::Duration capabilities_gap = absl::Minutes(1);     // but not sooner than so after the last reading,
   absl::Duration capabilities_spread = absl::Seconds(5);  // and up to so later, for a fleet that connects at once
   absl::Duration capabilities_deadline = absl::Minutes(1);
+  int capabilities_at_once = 8;              // instances: each may answer with megabytes
   absl::Duration drain = absl::Seconds(10);  // for POSTs in flight at a regular stop
   absl::Duration witness_every = absl::Seconds(10);
 };

@@ -177,6 +177,9 @@ base::Task<absl::Status> InstanceWorker::follow_capabilities() {
 }
 
 base::Task<absl::Status> InstanceWorker::read_capabilities() {
+  const absl::Time patience = deps_.clock.now() + config_.capabilities_every;
+  CO_RETURN_IF_ERROR(co_await outlets_.capability_turns.wait(patience));
+  const base::Turns::Turn turn(outlets_.capability_turns);
   const absl::Time deadline = deps_.clock.now() + config_.capabilities_deadline;
   ASSIGN_OR_CO_RETURN(domain::Capabilities capabilities, co_await comfy_->describe(deadline));
   const auto classes = static_cast<std::int64_t>(capabilities.node_classes.size());

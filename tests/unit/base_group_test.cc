@@ -12,6 +12,7 @@
 
 #include "libs/common/base/event.h"
 #include "libs/common/base/status_macros.h"
+#include "libs/common/base/turns.h"
 #include "tests/unit/base_process.h"
 
 namespace renderyard::base {
@@ -251,6 +252,34 @@ TEST(SpawnRootTest, ReportsTheEnd) {
   EXPECT_TRUE(one.run(say(log, "hello")).ok());
   EXPECT_THAT(log, ElementsAre("hello"));
   EXPECT_TRUE(absl::IsInternal(one.run(throws())));
+}
+
+// One who holds a turn until `until`.
+Task<absl::Status> take_a_turn(OneProcess& process, Turns& turns, absl::Duration lasts, int& most, int places) {
+  CO_RETURN_IF_ERROR(co_await turns.wait(absl::InfiniteFuture()));
+  const Turns::Turn turn(turns);
+  most = std::max(most, places - turns.free());
+  co_return co_await process.clock().sleep_for(lasts);
+}
+
+TEST(TurnsTest, NoMoreThanSoManyAtOnceAndAllInTheEnd) {
+  OneProcess process;
+  Turns turns(process.strand(), process.clock(), 3);
+  int most = 0;
+  std::vector<std::optional<absl::Status>> done(10);
+  for (auto& one : done) process.start(take_a_turn(process, turns, absl::Seconds(1), most, 3), &one);
+  process.world().run_to(process.in(absl::Seconds(60)));
+  for (const auto& one : done) EXPECT_EQ(one, absl::OkStatus());
+  EXPECT_EQ(most, 3);
+  EXPECT_EQ(turns.free(), 3);
+}
+
+TEST(TurnsTest, WhoWaitsTooLongTakesNone) {
+  OneProcess process;
+  Turns turns(process.strand(), process.clock(), 1);
+  EXPECT_EQ(process.run(turns.wait(absl::InfiniteFuture())), absl::OkStatus());
+  EXPECT_TRUE(absl::IsDeadlineExceeded(process.run(turns.wait(process.in(absl::Seconds(1))))));
+  EXPECT_EQ(turns.free(), 0);
 }
 
 }  // namespace
