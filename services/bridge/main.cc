@@ -157,8 +157,8 @@ int main(int argc, char** argv) {
   Api api(logic);
   const auto bridge_handlers = bridge::make_bridge_service(grpc.core(), api);
   const auto instance_handlers = bridge::make_instance_service(grpc.core(), instances, hints);
-  grpc.add(*bridge_handlers);
-  grpc.add(*instance_handlers);
+  grpc.add(*bridge_handlers, "renderyard.v1.BridgeService");
+  grpc.add(*instance_handlers, "renderyard.v1.InstanceService");
 
   service.add({.name = "database",
                .start = [&session] { return postgres::check_schema(session); },

@@ -95,7 +95,7 @@ int main(int argc, char** argv) {
   runtime::GrpcServer grpc({service.strand(), service.clock(), service.journal()},
                            {.listen = settings.grpc_listen, .security = settings.common.security});
   const auto handlers = dispatcher::make_dispatcher_service(grpc.core(), events);
-  grpc.add(*handlers);
+  grpc.add(*handlers, "renderyard.v1.DispatcherService");
 
   service.add({.name = "database",
                .start = [&session] { return postgres::check_schema(session); },

@@ -97,8 +97,8 @@ class GrpcTest : public ::testing::Test {
         runtime::GrpcServer::Deps{loop_.strand(), loop_.clock(), loop_.journal()}, std::move(config));
     bridge_service_ = bridge::make_bridge_service(server_->core(), bridge_);
     events_service_ = dispatcher::make_dispatcher_service(server_->core(), events_);
-    server_->add(*bridge_service_);
-    server_->add(*events_service_);
+    server_->add(*bridge_service_, "renderyard.v1.BridgeService");
+    server_->add(*events_service_, "renderyard.v1.DispatcherService");
     return *server_;
   }
 

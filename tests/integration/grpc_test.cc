@@ -70,7 +70,7 @@ class HangingTest : public GrpcTest {
     server_ = std::make_unique<runtime::GrpcServer>(
         runtime::GrpcServer::Deps{loop_.strand(), loop_.clock(), loop_.journal()}, std::move(config));
     hanging_ = std::make_unique<HangingBridge>(server_->core(), loop_);
-    server_->add(*hanging_);
+    server_->add(*hanging_, "renderyard.v1.BridgeService");
     ASSERT_EQ(server_->start(), absl::OkStatus());
     make_clients({});
   }

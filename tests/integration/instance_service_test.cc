@@ -105,7 +105,7 @@ class InstanceServiceTest : public GrpcTest {
   absl::Status with_instances(base::Task<absl::Status> body) {
     make_server({});
     service_ = bridge::make_instance_service(server_->core(), store_, hints_);
-    server_->add(*service_);
+    server_->add(*service_, "renderyard.v1.InstanceService");
     const absl::Status started = server_->start();
     if (!started.ok()) return started;
     stub_ = v1::InstanceService::NewStub(grpc::CreateChannel(address(), grpc::InsecureChannelCredentials()));

@@ -1,5 +1,5 @@
 // Channels to our other services, one per address, and what every call on them carries. A dead address is tried again
-// after 0.1 to 2 s; a silent connection is found by pings within 15 s.
+// after 0.1 to 1.2 s; a silent connection is found by pings within 15 s.
 // Thread-safety: on the strand.
 #pragma once
 

@@ -33,6 +33,7 @@ constexpr auto kTransportGrace = std::chrono::seconds(1);
 
 struct GrpcServer::Transport {
   std::vector<grpc::Service*> services;
+  std::vector<std::string> names;
   std::unique_ptr<grpc::Server> server;
   std::thread closer;
 };
@@ -48,7 +49,8 @@ GrpcServer::~GrpcServer() {
   close();
 }
 
-void GrpcServer::add(grpc::Service& service) {
+void GrpcServer::add(grpc::Service& service, std::string name) {
+  transport_->names.push_back(std::move(name));
   transport_->services.push_back(&service);
 }
 
@@ -75,6 +77,7 @@ absl::Status GrpcServer::start() {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // a stream may be idle for long
   builder.SetMaxReceiveMessageSize(kMaxReceivedBytes);
   for (grpc::Service* service : transport_->services) builder.RegisterService(service);
   transport_->server = builder.BuildAndStart();
@@ -82,6 +85,10 @@ absl::Status GrpcServer::start() {
     return absl::UnavailableError(
         absl::StrCat("--grpc-listen: cannot listen on ", config_.listen, "; is it in use, is the certificate right?"));
   }
+  if (auto* health = transport_->server->GetHealthCheckService()) {
+    for (const std::string& name : transport_->names) health->SetServingStatus(name, false);
+  }
+  set_serving(false);
   listen.port = static_cast<std::uint16_t>(port);
   address_ = listen.text();
   deps_.journal.info("grpc_listening", {{"address", address_}, {"tls", !config_.security.tls_cert.empty()}});

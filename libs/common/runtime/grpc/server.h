@@ -50,7 +50,8 @@ class GrpcServer {
   GrpcServer& operator=(const GrpcServer&) = delete;
 
   // Before start(); the service outlives the server's close().
-  void add(grpc::Service& service);
+  // name: package.Service, under which the health service speaks of it besides the whole server ("").
+  void add(grpc::Service& service, std::string name);
   // What the handlers are served with.
   const std::shared_ptr<ServerCore>& core() const { return core_; }
 
@@ -58,7 +59,7 @@ class GrpcServer {
   absl::Status start();
   // host:port after start().
   const std::string& address() const { return address_; }
-  // What the health service says. Any thread.
+  // What the health service says of all services; not serving at first. Any thread.
   void set_serving(bool serving);
 
   void stop_accepting();
