@@ -37,6 +37,8 @@ class Bridge {
   void wake(base::ExecutionId execution);
   // See ports::BridgeClient::progress. Must not outlive the bridge.
   base::StreamPtr<ports::Progress> watch_progress() { return outlets_.feed.watch(); }
+  // See EventFeed::watch(). Must not outlive the bridge.
+  base::StreamPtr<ports::BridgeEvent> watch_events(bool previews) { return outlets_.events.watch(previews); }
 
  private:
   struct Held {

@@ -133,7 +133,10 @@ class Collector {
         }
         if (status.ok()) {
           auto blob = co_await (*writer)->finish();
-          if (blob.ok()) co_return row_of(file, *blob, fetched->content_type);
+          if (blob.ok()) {
+            deps_.observer.collected(blob->size_bytes);
+            co_return row_of(file, *blob, fetched->content_type);
+          }
           status = blob.status();
           store_away = true;
         }
@@ -229,6 +232,7 @@ class Collector {
       CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
     }
     execution_.row.state = ExecutionState::kCompleted;
+    execution_.outputs = rows_;
     deps_.journal.info("execution_completed", {{base::key::kExecution, execution_.row.id},
                                                {base::key::kJob, execution_.row.job_id},
                                                {"files", rows_.size()}});

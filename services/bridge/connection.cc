@@ -22,7 +22,7 @@ std::string reason_of(const absl::Status& why) {
 }  // namespace
 
 Connection::Connection(Deps& deps, const Config& config, ports::ComfyInstance& comfy, Router& router,
-                       base::InstanceId instance, std::string client_id,
+                       base::InstanceId instance, std::string client_id, std::string url,
                        absl::AnyInvocable<void(const State&)> on_state)
     : deps_(deps),
       config_(config),
@@ -31,6 +31,7 @@ Connection::Connection(Deps& deps, const Config& config, ports::ComfyInstance& c
       instance_(instance),
       client_id_(std::move(client_id)),
       on_state_(std::move(on_state)),
+      url_(std::move(url)),
       access_changed_(deps.strand, deps.clock) {}
 
 base::Task<absl::Status> Connection::run() {
@@ -53,6 +54,8 @@ base::Task<absl::Status> Connection::run() {
       ++attempts_;
       // Of two that failed the probe says more: it is plain HTTP.
       const absl::Status& why = probed.ok() ? socket.status() : probed;
+      trouble_ = why;
+      deps_.observer.connect_failed();
       report(probed.ok() ? ports::InstanceStatus::kPolling : ports::InstanceStatus::kReconnecting, reason_of(why));
       const absl::Time again_at = deps_.clock.now() + domain::reconnect_delay(attempts_, deps_.random);
       const absl::Status rested = co_await access_changed_.wait_until(again_at);
@@ -67,7 +70,9 @@ base::Task<absl::Status> Connection::run() {
     deps_.journal.info("comfyui_websocket_connected",
                        {{base::key::kInstance, instance_},
                         {base::key::kClient, client_id_},
+                        {"url", url_},
                         {base::key::kElapsedMs, absl::ToInt64Milliseconds(deps_.clock.now() - begun)}});
+    deps_.observer.connected(deps_.clock.now() - begun, generation_ > 1);
     say_connected();
     const absl::Status ended = co_await session();
     // Whoever answers next may be another release, or may have forgotten what was said at this connection's beginning.
@@ -81,10 +86,13 @@ base::Task<absl::Status> Connection::run() {
     [[maybe_unused]] const absl::Status closed = co_await old->close(close_by);
     old = nullptr;
     const std::string reason = reopen_reason_.empty() ? ended.ToString() : std::exchange(reopen_reason_, {});
-    deps_.journal.info(
-        "comfyui_websocket_disconnected",
-        {{base::key::kInstance, instance_}, {base::key::kClient, client_id_}, {base::key::kReason, reason}});
+    deps_.journal.info("comfyui_websocket_disconnected",
+                       {{base::key::kInstance, instance_},
+                        {base::key::kClient, client_id_},
+                        {base::key::kReason, reason},
+                        {base::key::kElapsedMs, absl::ToInt64Milliseconds(deps_.clock.now() - opened_at_)}});
     if (absl::IsCancelled(ended)) co_return ended;
+    trouble_ = ended;
     report(ports::InstanceStatus::kReconnecting, reason);
   }
 }
@@ -182,6 +190,7 @@ void Connection::suspect_deaf() {
     return;
   }
   ++fruitless_reopenings_;
+  deps_.observer.deaf_socket();
   reopen_reason_ = "deaf: the socket is silent where it should speak";
   deps_.journal.warning("comfyui_websocket_deaf",
                         {{base::key::kInstance, instance_}, {base::key::kClient, client_id_}});

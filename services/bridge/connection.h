@@ -29,9 +29,9 @@ class Connection {
   };
 
   // on_state is called for every change; empty for sockets that are only listened to (adoption sockets): these ask
-  // nothing of the server.
+  // nothing of the server. url: where the socket goes, without secrets, for the journal.
   Connection(Deps& deps, const Config& config, ports::ComfyInstance& comfy, Router& router, base::InstanceId instance,
-             std::string client_id, absl::AnyInvocable<void(const State&)> on_state);
+             std::string client_id, std::string url, absl::AnyInvocable<void(const State&)> on_state);
 
   // Until cancelled.
   base::Task<absl::Status> run();
@@ -64,6 +64,8 @@ class Connection {
 
   // Of the server that answers now; unknown between the end of a connection and the next probe.
   const std::optional<ports::ComfyAbilities>& abilities() const { return abilities_; }
+  // What the last socket ended with, or could not be had for; OK when there was none yet.
+  const absl::Status& trouble() const { return trouble_; }
 
  private:
   base::Task<absl::Status> session();
@@ -84,6 +86,8 @@ class Connection {
   std::optional<ports::ComfyAbilities> abilities_;
   std::unique_ptr<ports::ComfySocket> socket_;
   std::unique_ptr<base::Group> session_group_;
+  std::string url_;  // for the journal
+  absl::Status trouble_;
   std::string reopen_reason_;
   std::string suspicion_;  // why the server is to be asked whether it is well
   base::Event access_changed_;

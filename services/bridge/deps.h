@@ -12,6 +12,7 @@
 #include "libs/common/ports/execution_store.h"
 #include "libs/common/ports/hints.h"
 #include "libs/common/ports/progress_cache.h"
+#include "services/bridge/observer.h"
 
 namespace renderyard::bridge {
 
@@ -25,6 +26,7 @@ struct Deps {
   ports::ArtifactStore& artifacts;
   ports::ProgressCache& cache;
   ports::Hints& hints;
+  Observer& observer;
 };
 
 struct Config {
@@ -65,6 +67,7 @@ struct Config {
   absl::Duration quarantine_look_every = absl::Seconds(5);  // whether its cause is gone
 
   absl::Duration progress_every = absl::Seconds(1);               // of one execution, to subscribers
+  absl::Duration silence_shown_after = absl::Seconds(10);         // of a running execution
   absl::Duration progress_write_every = absl::Milliseconds(500);  // of all executions, to the database
   absl::Duration start_patience = absl::Milliseconds(5);          // after the answer to a POST, for the prompt's start
   absl::Duration collect_quietly = absl::Milliseconds(100);       // copying that is over by then is no state of its own

@@ -1,5 +1,6 @@
 #include "services/bridge/execution.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -19,7 +20,12 @@ bool only_progress(const domain::ComfyMessage& message, const domain::SocketPict
 }  // namespace
 
 Execution::Execution(ports::ExecutionRow execution_row, base::Strand& strand, base::Clock& clock)
-    : row(std::move(execution_row)), progress({}), clock_(clock), changed_(strand, clock), read_at_(clock.now()) {
+    : row(std::move(execution_row)),
+      progress({}),
+      begun_at(clock.now()),
+      clock_(clock),
+      changed_(strand, clock),
+      read_at_(clock.now()) {
   cancel_wished_ = row.cancel_requested_at.has_value();
   if (row.state == domain::ExecutionState::kCollecting) {
     if (row.heard_whole) outputs_from = kFromEvents;
@@ -50,6 +56,8 @@ void Execution::hear(const domain::ComfyMessage& message, std::uint64_t stream) 
   last_heard_at_ = clock_.now();
   progress.apply(message);
   pictures.apply(message, stream);
+  progress_heard_at = std::min(progress_heard_at, last_heard_at_);
+  if (on_heard) on_heard(message);
   if (!progress_muted || !only_progress(message, pictures)) changed_.notify();
 }
 

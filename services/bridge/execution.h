@@ -6,7 +6,9 @@
 #include <absl/time/time.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "libs/common/base/event.h"
 #include "libs/common/domain/heard_prompt.h"
@@ -61,6 +63,15 @@ class Execution {
   absl::Time database_time(absl::Time local) const { return row.read_at + (local - read_at_); }
   // The row as it was read just now replaces the one we had.
   void replace_row(ports::ExecutionRow now);
+
+  // Called for every message of its prompt, when that was taken in.
+  std::function<void(const domain::ComfyMessage&)> on_heard;
+
+  const absl::Time begun_at;                              // this process has had it since
+  bool adopted = false;                                   // from an earlier process or another bridge
+  int progress_updates = 0;                               // told to subscribers
+  absl::Time progress_heard_at = absl::InfiniteFuture();  // the first message that was not told yet
+  std::vector<ports::OutputRow> outputs;                  // when completed
 
   std::string outputs_from = kFromHistory;
   // Whoever follows knows that there is progress to report and will look by itself: more of it wakes nobody.

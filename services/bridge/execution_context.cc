@@ -41,6 +41,7 @@ void take_over(Execution& execution, const ports::Advance& step) {
   if (step.heard_end) execution.row.heard_end = step.heard_end;
   if (step.prompt_ended_at) execution.row.prompt_ended_at = step.prompt_ended_at;
   if (step.heard_whole) execution.row.heard_whole = *step.heard_whole;
+  if (step.error) execution.row.error = step.error;
 }
 
 const domain::QueueItem* find_ours(const std::vector<domain::QueueItem>& items, const Execution& execution) {
@@ -169,7 +170,7 @@ base::Task<absl::StatusOr<Look>> look(ExecutionContext& context) {
   co_return Look{};
 }
 
-void report_progress(ExecutionContext& context) {
+ports::Progress publish_progress(ExecutionContext& context, std::optional<absl::Time> silent_since) {
   Execution& execution = *context.execution;
   const std::string node = execution.progress.current_node();
   ports::Progress progress;
@@ -185,9 +186,26 @@ void report_progress(ExecutionContext& context) {
     progress.node_title = it->second.title;
   }
   progress.at = context.deps.clock.wall();
-  execution.row.progress_percent = progress.percent;
-  execution.row.current_node = node;
   context.outlets.feed.publish(progress);
+  context.outlets.events.publish(ports::ProgressNews{progress, execution.prompt_id(), silent_since});
+  ++execution.progress_updates;
+  const absl::Time heard_at = std::exchange(execution.progress_heard_at, absl::InfiniteFuture());
+  const absl::Time now = context.deps.clock.now();
+  context.deps.observer.progress(now - std::min(heard_at, now));  // news of silence is of now
+  context.deps.journal.debug("comfyui_progress_update", {{base::key::kInstance, execution.row.instance_id},
+                                                         {base::key::kExecution, execution.row.id},
+                                                         {base::key::kJob, execution.row.job_id},
+                                                         {base::key::kPrompt, execution.prompt_id()},
+                                                         {"percent", progress.percent},
+                                                         {"node_id", node}});
+  return progress;
+}
+
+void report_progress(ExecutionContext& context, std::optional<absl::Time> silent_since) {
+  Execution& execution = *context.execution;
+  const ports::Progress progress = publish_progress(context, silent_since);
+  execution.row.progress_percent = progress.percent;
+  execution.row.current_node = progress.current_node;
 
   ports::CachedProgress cached;
   cached.prompt_id = execution.prompt_id();
@@ -200,7 +218,7 @@ void report_progress(ExecutionContext& context) {
   cached.owner_epoch = context.lease.epoch;
   context.deps.cache.save(std::move(cached));
 
-  context.outlets.progress.write({execution.row.id, context.lease.epoch, progress.percent, node},
+  context.outlets.progress.write({execution.row.id, context.lease.epoch, progress.percent, progress.current_node},
                                  execution.last_heard_at());
 }
 

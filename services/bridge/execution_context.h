@@ -56,7 +56,10 @@ struct Look {
 
 base::Task<absl::StatusOr<Look>> look(ExecutionContext& context);
 
-// Gives the progress of now to the feed, the database and the cache.
-void report_progress(ExecutionContext& context);
+// Gives the progress of now to subscribers; the row stays as it is. silent_since (wall clock): it runs and has not been
+// heard of since then.
+ports::Progress publish_progress(ExecutionContext& context, std::optional<absl::Time> silent_since = std::nullopt);
+// The same, and to the database and the cache.
+void report_progress(ExecutionContext& context, std::optional<absl::Time> silent_since = std::nullopt);
 
 }  // namespace renderyard::bridge

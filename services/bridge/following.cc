@@ -8,6 +8,8 @@
 #include "libs/common/domain/error_code.h"
 #include "services/bridge/limit_watch.h"
 #include "services/bridge/picture_keeper.h"
+#include "services/bridge/progress_teller.h"
+#include "services/bridge/telling.h"
 
 namespace renderyard::bridge {
 
@@ -22,6 +24,7 @@ class Follower {
       : context_(std::move(context)),
         execution_(*context_.execution),
         keeper_(context_),
+        progress_(context_),
         clock_(context_.deps.clock),
         config_(context_.config),
         interval_(config_.watchdog_first),
@@ -37,7 +40,7 @@ class Follower {
       if (done) co_return absl::OkStatus();
       ASSIGN_OR_CO_RETURN(done, co_await hear_start());
       if (done) co_return absl::OkStatus();
-      progress();
+      progress_.tell();
       if (clock_.now() >= limits_.look_at()) CO_RETURN_IF_ERROR(co_await limits_.look());
       CO_RETURN_IF_ERROR(co_await wish());
       suspect_deaf();
@@ -49,7 +52,7 @@ class Follower {
         // It has not stopped, or nobody can say. What is absent a first time is looked at once more.
         if (overdue && absences_ == 0) co_return co_await give_up();
       }
-      execution_.progress_muted = progress_waits();
+      execution_.progress_muted = progress_.waits();
       const absl::Status rested = co_await execution_.changed().wait_until(next_wake());
       if (absl::IsCancelled(rested)) co_return rested;
     }
@@ -100,23 +103,11 @@ class Follower {
     co_return !moved;
   }
 
-  void progress() {
-    if (!progress_waits() || clock_.now() < next_progress_) return;
-    next_progress_ = clock_.now() + config_.progress_every;
-    reported_ = true;
-    report_progress(context_);
-  }
-
-  bool progress_waits() const {
-    return execution_.row.state == ExecutionState::kRunning &&
-           (!reported_ || execution_.progress.percent() != execution_.row.progress_percent ||
-            execution_.progress.current_node() != execution_.row.current_node.value_or(""));
-  }
-
   bool to_be_stopped() const { return execution_.cancel_wished() || limits_.passed(); }
 
   // The prompt has had its time to stop: the job ends here, and the instance gets no new work while it is there.
   base::Task<absl::Status> give_up() {
+    progress_.tell_last();
     ports::Advance step;
     step.to = ExecutionState::kFailed;
     step.error = limits_.error();
@@ -177,7 +168,7 @@ class Follower {
   absl::Time next_wake() const {
     absl::Time wake = std::min(look_due(), keeper_.due());
     if (execution_.heard().over() || execution_.heard().end()) wake = std::min(wake, ask_history_at_);
-    if (progress_waits()) wake = std::min(wake, next_progress_);
+    wake = std::min(wake, progress_.due());
     if (to_be_stopped()) wake = std::min(wake, next_cancel_);
     wake = std::min(wake, limits_.look_at());
     if (!deaf_checked_ && execution_.posted_at != absl::InfiniteFuture() && context_.connection.connected()) {
@@ -188,6 +179,7 @@ class Follower {
   }
 
   base::Task<absl::StatusOr<bool>> look_at_server() {
+    tell_way();
     look_soon_ = absl::InfiniteFuture();
     auto seen = co_await look(context_);
     if (absl::IsCancelled(seen.status())) co_return seen.status();
@@ -222,6 +214,17 @@ class Follower {
         break;
     }
     co_return co_await absent();
+  }
+
+  // A look for want of a socket, and not because one says nothing?
+  void tell_way() {
+    context_.deps.observer.polled();
+    if (listening()) {
+      fell_back_ = false;
+    } else if (!fell_back_ && clock_.now() >= std::max(last_look_, execution_.last_heard_at()) + poll_interval_) {
+      fell_back_ = true;
+      tell_fallback(context_, context_.connection.trouble());
+    }
   }
 
   // The history may be ahead of a socket with much to carry: then its pictures are waited for, while it speaks.
@@ -339,6 +342,7 @@ class Follower {
   }
 
   base::Task<absl::StatusOr<bool>> ended(domain::HistoryEntry entry, std::string outputs_from) {
+    progress_.tell_last();
     ports::Advance step;
     step.started = true;
     switch (entry.end) {
@@ -381,6 +385,7 @@ class Follower {
   ExecutionContext context_;
   Execution& execution_;
   PictureKeeper keeper_;
+  ProgressTeller progress_;
   base::Clock& clock_;
   const Config& config_;
   LimitWatch limits_{context_};
@@ -391,11 +396,10 @@ class Follower {
   absl::Time look_soon_ = absl::InfiniteFuture();
   absl::Time seen_ended_at_ = absl::InfiniteFuture();
   absl::Time ask_history_at_ = absl::InfinitePast();
-  absl::Time next_progress_ = absl::InfinitePast();
   absl::Time next_cancel_ = absl::InfinitePast();
   bool waited_for_null_ = false;
   bool asked_after_null_ = false;
-  bool reported_ = false;
+  bool fell_back_ = false;
   bool deaf_checked_ = false;
   bool kept_ = false;
   std::optional<ports::Advance> succeeded_;

@@ -5,6 +5,7 @@
 #include "libs/common/runtime/grpc/call.h"
 #include "libs/common/runtime/grpc/conversions.h"
 #include "renderyard/v1/bridge.grpc.pb.h"
+#include "services/bridge/event_grpc.h"
 
 namespace renderyard::bridge {
 
@@ -30,6 +31,13 @@ class BridgeGrpc final : public v1::BridgeService::CallbackService {
           *message.mutable_progress() = runtime::to_proto(progress);
           return message;
         });
+  }
+
+  grpc::ServerWriteReactor<v1::BridgeServiceWatchEventsResponse>* WatchEvents(
+      grpc::CallbackServerContext* context, const v1::BridgeServiceWatchEventsRequest* request) override {
+    const bool previews = request->previews();
+    return runtime::serve_stream<v1::BridgeServiceWatchEventsResponse, ports::BridgeEvent>(
+        core_, context, [this, previews] { return api_.watch_events(previews); }, to_proto);
   }
 
  private:

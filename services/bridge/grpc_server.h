@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "libs/common/base/stream.h"
+#include "libs/common/ports/bridge_event.h"
 #include "libs/common/ports/hints.h"
 #include "libs/common/ports/instance_store.h"
 #include "libs/common/ports/model.h"
@@ -24,6 +25,9 @@ class BridgeApi {
   virtual void wake(ports::ExecutionId execution) = 0;
   // The latest of each live execution, then what comes; coalesced when its reader is slow.
   virtual base::StreamPtr<ports::Progress> watch_progress() = 0;
+  // The state of each instance and the latest progress of each live execution, then what comes. RESOURCE_EXHAUSTED when
+  // its reader is too slow.
+  virtual base::StreamPtr<ports::BridgeEvent> watch_events(bool previews) = 0;
 };
 
 std::unique_ptr<grpc::Service> make_bridge_service(std::shared_ptr<runtime::ServerCore> core, BridgeApi& api);

@@ -10,6 +10,7 @@
 #include "services/bridge/collecting.h"
 #include "services/bridge/following.h"
 #include "services/bridge/submission.h"
+#include "services/bridge/telling.h"
 
 namespace renderyard::bridge {
 
@@ -22,10 +23,16 @@ InstanceWorker::InstanceWorker(Deps& deps, const Config& config, const HeldLease
       outlets_(outlets),
       quarantine_(deps, config, lease),
       circuit_(deps.random),
+      router_(deps.observer, deps.journal),
       changed_(deps.strand, deps.clock),
       operator_changed_(deps.strand, deps.clock),
       connected_(deps.strand, deps.clock),
       group_(deps.strand) {}
+
+InstanceWorker::~InstanceWorker() {
+  outlets_.events.forget(lease_.instance_id, lease_.epoch);
+  if (told_) deps_.observer.instance_state(told_, std::nullopt);
+}
 
 base::Task<absl::Status> InstanceWorker::run() {
   while (!row_) {
@@ -39,7 +46,7 @@ base::Task<absl::Status> InstanceWorker::run() {
   comfy_->set_access(access_);
   std::string client_id = "ry-" + to_string(lease_.instance_id) + "-" + to_string(lease_.epoch);
   connection_ = std::make_unique<Connection>(deps_, config_, *comfy_, router_, lease_.instance_id, std::move(client_id),
-                                             [this](const Connection::State& state) { publish(state); });
+                                             row_->ws_url, [this](const Connection::State& state) { publish(state); });
   sockets_.add(*connection_);
   group_.spawn(connection_->run());
   group_.spawn(leave_when_empty());
@@ -114,6 +121,15 @@ void InstanceWorker::publish(const Connection::State& state) {
   written.reconnect_attempts = state.attempts;
   written.reason = state.reason;
   outlets_.states.publish(std::move(written));
+  deps_.observer.instance_state(std::exchange(told_, state.status), state.status);
+  ports::InstanceNews news;
+  news.id = lease_.instance_id;
+  news.owner_epoch = lease_.epoch;
+  news.status = state.status;
+  news.reconnect_attempts = state.attempts;
+  news.reason = state.reason;
+  news.at = deps_.clock.wall();
+  outlets_.events.publish(std::move(news));
 }
 
 void InstanceWorker::take(ports::ExecutionRow row) {
@@ -196,6 +212,9 @@ void InstanceWorker::adopt(ports::ExecutionRow row) {
   if (row.state == ExecutionState::kAssigned && quarantine_.active()) return;     // so does it here
   if (executions_.contains(row.id) || domain::is_final(row.state)) return;
   auto execution = std::make_shared<Execution>(std::move(row), deps_.strand, deps_.clock);
+  execution->on_heard = [this, heard = execution.get()](const domain::ComfyMessage& message) {
+    tell_heard(deps_, lease_, outlets_, *heard, message);
+  };
   executions_.emplace(execution->row.id, execution);
   if (is_poisoned(execution->row)) {
     execution->rest_only = true;
@@ -222,6 +241,7 @@ base::Task<absl::Status> InstanceWorker::drive(std::shared_ptr<Execution> execut
   }
   router_.remove(*execution);
   outlets_.forget(execution->row.id);
+  tell_end(deps_, lease_, outlets_, *execution);
   executions_.erase(execution->row.id);
   ended_meanwhile_.insert(execution->row.id);
   if (domain::is_final(execution->row.state)) deps_.cache.erase(execution->prompt_id());
@@ -235,6 +255,8 @@ base::Task<absl::Status> InstanceWorker::steps(ExecutionContext context) {
   if (execution.row.state == ExecutionState::kAssigned) {
     ASSIGN_OR_CO_RETURN(next, co_await submit(context));
   } else {
+    execution.adopted = true;
+    deps_.observer.adopted();
     deps_.journal.info("execution_adopted", {{base::key::kExecution, execution.row.id},
                                              {base::key::kState, domain::to_string(execution.row.state)},
                                              {base::key::kPrompt, execution.prompt_id()}});
@@ -278,7 +300,7 @@ base::Task<absl::Status> InstanceWorker::load(ExecutionContext context) {
 // A prompt's events go only to the client id it was submitted with: prompts of an earlier epoch get a socket with that
 // id until they end. It may be deaf (the server may clean up the old one late); REST covers that.
 base::Task<absl::Status> InstanceWorker::adoption_socket(std::string client_id) {
-  Connection connection(deps_, config_, *comfy_, router_, lease_.instance_id, client_id, nullptr);
+  Connection connection(deps_, config_, *comfy_, router_, lease_.instance_id, client_id, row_->ws_url, nullptr);
   sockets_.add(connection);
   base::Group group(deps_.strand);
   group.spawn_isolated(connection.run());

@@ -25,6 +25,9 @@ namespace renderyard::bridge {
 class InstanceWorker {
  public:
   InstanceWorker(Deps& deps, const Config& config, const HeldLease& lease, Outlets& outlets);
+  ~InstanceWorker();
+  InstanceWorker(const InstanceWorker&) = delete;
+  InstanceWorker& operator=(const InstanceWorker&) = delete;
 
   // Begins when the instance's row is known (see_row()). OK: the instance was disabled and is empty now, the lease may
   // be released. CANCELLED otherwise.
@@ -83,6 +86,7 @@ class InstanceWorker {
   base::Event operator_changed_;
   base::Event connected_;  // the server answers again
   bool answering_ = false;
+  std::optional<ports::InstanceStatus> told_;  // to the observer
   base::Group group_;
 };
 

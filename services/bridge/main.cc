@@ -22,6 +22,7 @@
 #include "libs/common/runtime/options.h"
 #include "libs/common/runtime/service.h"
 #include "services/bridge/bridge.h"
+#include "services/bridge/bridge_metrics.h"
 #include "services/bridge/comfy/comfy_client.h"
 #include "services/bridge/comfy/comfy_io.h"
 #include "services/bridge/grpc_server.h"
@@ -73,16 +74,20 @@ void declare(runtime::Options& options, Settings& settings) {
                    {.doc = "another bridge takes over an instance when its lease was not renewed for so long",
                     .min = absl::Seconds(6),
                     .max = absl::Minutes(5)});
+  options.duration("progress-interval", settings.logic.progress_every,
+                   {.doc = "between two progress updates of one job, the first and the last apart; 0s = every one",
+                    .min = absl::ZeroDuration(),
+                    .max = absl::Minutes(1)});
 }
 
 // Redis away is a degradation that is named, never a reason not to be ready.
-redis::RedisObserver report_to(runtime::Service& service) {
+redis::RedisObserver report_to(runtime::Service& service, bridge::BridgeMetrics& metrics) {
   return {.on_state =
               [&service](bool connected) {
                 service.health().set("redis", connected ? runtime::Condition::kOk : runtime::Condition::kDegraded,
                                      connected ? "" : "away: progress comes from PostgreSQL alone");
               },
-          .on_dropped = {}};
+          .on_dropped = [&metrics] { metrics.dropped_by_redis(); }};
 }
 
 class Api final : public bridge::BridgeApi {
@@ -90,6 +95,7 @@ class Api final : public bridge::BridgeApi {
   explicit Api(bridge::Bridge& logic) : logic_(logic) {}
   void wake(ports::ExecutionId execution) override { logic_.wake(execution); }
   base::StreamPtr<ports::Progress> watch_progress() override { return logic_.watch_progress(); }
+  base::StreamPtr<ports::BridgeEvent> watch_events(bool previews) override { return logic_.watch_events(previews); }
 
  private:
   bridge::Bridge& logic_;
@@ -105,6 +111,7 @@ int main(int argc, char** argv) {
   if (const auto code = options.parse(argc, argv, environ)) return *code;
 
   runtime::Service service("bridge", settings.common);
+  bridge::BridgeMetrics metrics(service.metrics());
   std::optional<bridge::IdentityLock> lock;
   if (!settings.lock_dir.empty()) {
     auto taken = bridge::IdentityLock::take(settings.lock_dir, settings.logic.identity.owner);
@@ -139,7 +146,7 @@ int main(int argc, char** argv) {
     }
     redis_cache.emplace(
         redis::RedisProgressCache::Deps{service.strand(), service.clock(), service.random(), service.journal()},
-        redis::RedisProgressCache::Config{.url = *url}, report_to(service));
+        redis::RedisProgressCache::Config{.url = *url}, report_to(service, metrics));
   }
   ports::ProgressCache& cache = redis_cache ? static_cast<ports::ProgressCache&>(*redis_cache) : no_cache;
   comfy::ComfyIo io;
@@ -147,12 +154,15 @@ int main(int argc, char** argv) {
     service.journal().error("start_failed", {{base::key::kReason, usable.ToString()}});
     return 2;
   }
-  comfy::ComfyClients clients(io, service.strand(), service.clock(), {.ca_file = settings.comfyui_ca_file});
+  comfy::ComfyClients clients(io, service.strand(), service.clock(),
+                              {.ca_file = settings.comfyui_ca_file,
+                               .on_unreadable = [&metrics] { metrics.unreadable_frame(); },
+                               .on_dropped = [&metrics] { metrics.dropped_message(); }});
 
   runtime::GrpcServer grpc({service.strand(), service.clock(), service.journal()},
                            {.listen = settings.grpc_listen, .security = settings.common.security});
   bridge::Bridge logic({service.strand(), service.clock(), service.random(), service.journal(), executions, clients,
-                        artifact_store, cache, hints},
+                        artifact_store, cache, hints, metrics},
                        settings.logic);
   Api api(logic);
   const auto bridge_handlers = bridge::make_bridge_service(grpc.core(), api);

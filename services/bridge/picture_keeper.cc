@@ -51,6 +51,7 @@ base::Task<absl::Status> PictureKeeper::keep_one() {
   kept.filename = absl::StrFormat("websocket_%05d.png", ++numbers_[kept.node_id]);
   kept.sha256 = std::move(blob.sha256);
   kept.size_bytes = blob.size_bytes;
+  context_.deps.observer.collected(blob.size_bytes);
   kept_.push_back(std::move(kept));
   pictures.pop();
   co_return absl::OkStatus();

@@ -25,6 +25,7 @@ void Router::remove(const Execution& execution) {
 }
 
 void Router::route(domain::ComfyMessage message, std::uint64_t stream) {
+  observer_.message(message);
   note_running(message, stream);
   if (auto* picture = std::get_if<domain::PreviewImage>(&message); picture != nullptr && picture->prompt_id.empty()) {
     const auto running = running_.find(stream);
@@ -39,7 +40,16 @@ void Router::route(domain::ComfyMessage message, std::uint64_t stream) {
     it->second->hear(message, stream);
   } else if (posts_in_flight_ > 0) {
     keep(std::move(message), stream);
+  } else {
+    note_stray(message);
   }
+}
+
+void Router::note_stray(const domain::ComfyMessage& message) {
+  const auto* start = std::get_if<domain::ExecutionStart>(&message);
+  if (start == nullptr) return;
+  observer_.stray();
+  journal_.warning("stray_heard", {{base::key::kPrompt, start->prompt_id}});
 }
 
 void Router::note_running(const domain::ComfyMessage& message, std::uint64_t stream) {
@@ -68,6 +78,9 @@ void Router::keep(domain::ComfyMessage message, std::uint64_t stream) {
 void Router::post_ends() {
   --posts_in_flight_;
   if (posts_in_flight_ > 0) return;
+  for (const Kept& kept : unknown_) {
+    if (!by_prompt_.contains(domain::prompt_id_of(kept.message))) note_stray(kept.message);
+  }
   unknown_.clear();
   unknown_bytes_ = 0;
 }

@@ -11,12 +11,17 @@
 #include <memory>
 #include <string>
 
+#include "libs/common/base/journal.h"
 #include "services/bridge/execution.h"
+#include "services/bridge/observer.h"
 
 namespace renderyard::bridge {
 
 class Router {
  public:
+  // observer, journal outlive the router.
+  Router(Observer& observer, base::Journal& journal) : observer_(observer), journal_(journal) {}
+
   // Messages of this prompt go to `execution` from now on, those kept first.
   void add(const std::string& prompt_id, std::shared_ptr<Execution> execution);
   void remove(const Execution& execution);
@@ -39,6 +44,11 @@ class Router {
   };
   void note_running(const domain::ComfyMessage& message, std::uint64_t stream);
   void keep(domain::ComfyMessage message, std::uint64_t stream);
+  // A prompt runs under a client id of ours (others' events do not come here), and nobody follows it.
+  void note_stray(const domain::ComfyMessage& message);
+
+  Observer& observer_;
+  base::Journal& journal_;
 
   std::map<std::string, std::shared_ptr<Execution>, std::less<>> by_prompt_;
   struct Kept {

@@ -67,13 +67,19 @@ class ScriptedSource final : public base::Stream<T> {
 
 class FakeBridge final : public bridge::BridgeApi {
  public:
-  explicit FakeBridge(RealLoop& loop) : progress(loop.strand(), loop.clock()) {}
+  explicit FakeBridge(RealLoop& loop) : progress(loop.strand(), loop.clock()), events(loop.strand(), loop.clock()) {}
   void wake(ports::ExecutionId execution) override { woken.push_back(execution.value); }
   base::StreamPtr<ports::Progress> watch_progress() override {
     return std::make_unique<ScriptedSource<ports::Progress>>(progress);
   }
+  base::StreamPtr<ports::BridgeEvent> watch_events(bool previews) override {
+    asked_previews = previews;
+    return std::make_unique<ScriptedSource<ports::BridgeEvent>>(events);
+  }
   std::vector<std::int64_t> woken;
+  bool asked_previews = false;
   SourceScript<ports::Progress> progress;
+  SourceScript<ports::BridgeEvent> events;
 };
 
 class FakeEvents final : public dispatcher::EventsApi {

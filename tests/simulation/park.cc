@@ -39,7 +39,7 @@ struct BridgeProcess {
         planted_connector(process, connector, fleet, planted),
         service({process.strand(), process.clock(), process.random(), process.journal(),
                  planted == PlantedBug::kPostBeforeIntent ? static_cast<ports::ExecutionStore&>(planted_store) : store,
-                 planted_connector, artifacts, cache, hints},
+                 planted_connector, artifacts, cache, hints, observer},
                 std::move(config)) {}
 
   sim::SimDatabaseLink link, depot_link, cache_link;
@@ -48,6 +48,7 @@ struct BridgeProcess {
   testing::FakeArtifacts artifacts;
   testing::FakeProgressCache cache;
   testing::FakeHints hints;
+  bridge::Observer observer;
   EagerStore planted_store;
   PlantedConnector planted_connector;
   bridge::Bridge service;

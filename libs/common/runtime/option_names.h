@@ -31,6 +31,7 @@ inline constexpr std::string_view kOptionNames[] = {
     "grpc-address",
     "lease-ttl",
     "lock-dir",
+    "progress-interval",
     // Dispatcher
     "batch",
     "dispatcher-id",

@@ -174,7 +174,10 @@ ComfyClients::ComfyClients(ComfyIo& io, base::Strand& strand, base::Clock& clock
       options_(std::move(options)),
       http_(io, strand, clock, options_.ca_file),
       sockets_(io, options_.ca_file),
-      poster_(io, strand, clock, options_.ca_file) {}
+      poster_(io, strand, clock, options_.ca_file) {
+  counters_.on_unreadable = options_.on_unreadable;
+  counters_.on_dropped = options_.on_dropped;
+}
 
 std::unique_ptr<ports::ComfyInstance> ComfyClients::instance(const ports::InstanceRow& row) {
   auto api = parse_instance_url(row.api_url);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/thread_pool.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -23,6 +24,9 @@ struct ComfyOptions {
   std::size_t max_object_info_bytes = std::size_t{32} << 20;
   // Bound for one /history or /queue answer; they carry whole workflows.
   std::size_t max_listing_bytes = std::size_t{64} << 20;
+  // A frame was no message; progress or a preview came faster than it was read. On any thread; must not block.
+  std::function<void()> on_unreadable = {};
+  std::function<void()> on_dropped = {};
 };
 
 // OK for an empty name and for a PEM file with at least one certificate; else INVALID_ARGUMENT that says what is wrong.

@@ -26,6 +26,7 @@ bool WsInbox::drop_one() {
   bytes_ -= oldest->bytes;
   items_.erase(oldest);
   ++dropped_;
+  if (on_dropped_) on_dropped_();
   return true;
 }
 

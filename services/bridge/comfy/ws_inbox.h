@@ -14,7 +14,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
+#include <utility>
 
 #include "libs/common/base/mutex.h"
 #include "libs/common/base/strand.h"
@@ -28,7 +30,9 @@ class WsInbox {
   static constexpr std::size_t kMessages = 4096;
   static constexpr std::size_t kBytes = std::size_t{64} << 20;
 
-  explicit WsInbox(base::Strand& strand) : strand_(strand) {}
+  // on_dropped: called for each message that is dropped, on the caller's thread, may be empty; must not call back.
+  explicit WsInbox(base::Strand& strand, std::function<void()> on_dropped = {})
+      : strand_(strand), on_dropped_(std::move(on_dropped)) {}
 
   // `bytes`: size of the frame. False when the stream ended by this: the caller closes the socket.
   bool push(domain::ComfyMessage message, std::size_t bytes);
@@ -48,6 +52,7 @@ class WsInbox {
   void wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   base::Strand& strand_;
+  const std::function<void()> on_dropped_;
   mutable base::Mutex mutex_;
   std::deque<Item> items_ ABSL_GUARDED_BY(mutex_);
   std::size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;

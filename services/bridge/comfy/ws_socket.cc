@@ -38,7 +38,7 @@ class Alarm {
 // What the two threads share of one socket: the io thread reports, the strand waits.
 class Shared {
  public:
-  Shared(base::Strand& strand, WsCounters& counters) : inbox(strand), counters_(counters) {}
+  Shared(base::Strand& strand, WsCounters& counters) : inbox(strand, counters.on_dropped), counters_(counters) {}
 
   // The io thread.
   // False: the reader is hopelessly behind, the line must be cut.
@@ -111,6 +111,7 @@ class Shared {
   bool message(absl::StatusOr<domain::ComfyMessage> message, std::size_t bytes) {
     if (!message.ok()) {
       ++counters_.unreadable;
+      if (counters_.on_unreadable) counters_.on_unreadable();
       return true;
     }
     ++counters_.messages;

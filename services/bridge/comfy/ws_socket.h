@@ -22,6 +22,9 @@ namespace renderyard::comfy {
 struct WsCounters {
   std::atomic<std::uint64_t> messages{0};
   std::atomic<std::uint64_t> unreadable{0};  // frames that are no message
+  // Set before the first socket, may be empty.
+  std::function<void()> on_unreadable = {};
+  std::function<void()> on_dropped = {};
 };
 
 // Errors: UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED. Everything given outlives the socket.

@@ -53,6 +53,14 @@ base::Task<absl::Status> keep(base::Task<absl::StatusOr<T>> task, std::optional<
   co_return absl::OkStatus();
 }
 
+base::Task<absl::Status> append_all(base::Stream<ports::BridgeEvent>& stream, std::vector<ports::BridgeEvent>& into) {
+  for (;;) {
+    auto event = co_await stream.next();
+    if (!event.ok()) co_return event.status();
+    into.push_back(**std::move(event));
+  }
+}
+
 }  // namespace
 
 struct BridgeLab::Process {
@@ -64,7 +72,7 @@ struct BridgeLab::Process {
         artifacts(strand, lab.depot_, lab.link_),
         cache(strand, lab.redis_, lab.link_),
         hints(strand, lab.hints_),
-        service({strand, clock, random, journal, store, crashing, artifacts, cache, hints}, config()) {}
+        service({strand, clock, random, journal, store, crashing, artifacts, cache, hints, lab.counts_}, config()) {}
 
   ~Process() {
     // What was ready may run to its next wait, and dies there.
@@ -86,6 +94,7 @@ struct BridgeLab::Process {
   FakeProgressCache cache;
   FakeHints hints;
   bridge::Bridge service;
+  std::vector<base::StreamPtr<ports::BridgeEvent>> streams;
 };
 
 BridgeLab::BridgeLab(std::vector<std::string> sim_arguments, std::string ws_url)
@@ -244,8 +253,25 @@ void BridgeLab::fault(std::string json) {
   http("/_sim/faults", std::move(json));
 }
 
-void BridgeLab::strangers_prompt(std::string_view workflow) {
-  http("/prompt", absl::StrCat(R"({"prompt":)", std::string(workflow), "}"));
+void BridgeLab::strangers_prompt(std::string_view workflow, std::string_view client_id) {
+  const std::string id = client_id.empty() ? "" : absl::StrCat(R"(,"client_id":")", std::string(client_id), "\"");
+  http("/prompt", absl::StrCat(R"({"prompt":)", std::string(workflow), id, "}"));
+}
+
+void BridgeLab::watch(bool previews, std::vector<ports::BridgeEvent>& into) {
+  bridge_->streams.push_back(bridge_->service.watch_events(previews));
+  base::spawn_root(bridge_->strand, append_all(*bridge_->streams.back(), into), [](const absl::Status&) {});
+}
+
+double BridgeLab::metric(std::string_view begin) const {
+  const std::string text = metrics_.exposition();
+  const std::string wanted = "\nrenderyard_bridge_" + std::string(begin);
+  double sum = 0;
+  for (std::size_t at = text.find(wanted); at != std::string::npos; at = text.find(wanted, at + 1)) {
+    const std::size_t end = text.find('\n', at + 1);
+    sum += std::stod(text.substr(text.rfind(' ', end)));
+  }
+  return sum;
 }
 
 void BridgeLab::interrupt_as_stranger() {

@@ -21,6 +21,7 @@
 #include "libs/common/testing/fake_hints.h"
 #include "libs/common/testing/fake_progress_cache.h"
 #include "services/bridge/bridge.h"
+#include "services/bridge/bridge_metrics.h"
 #include "tests/integration/bridge/crashing_clients.h"
 #include "tests/integration/comfy/sim_process.h"
 #include "tests/support/real_loop.h"
@@ -78,11 +79,16 @@ class BridgeLab {
   const std::vector<std::string>& journal() const { return journal_; }
   int count_in_journal(std::string_view event) const;
 
+  // The bridge's events from now on are appended to `into`, until it is killed.
+  void watch(bool previews, std::vector<ports::BridgeEvent>& into);
+  // The sum of all series of a metric, over all bridges so far, whose name and labels begin so.
+  double metric(std::string_view begin) const;
+
   SimProcess& sim() { return sim_; }
   // POSTs a fault to the server.
   void fault(std::string json);
-  // Posts a prompt of somebody else, without a client id.
-  void strangers_prompt(std::string_view workflow);
+  // Posts a prompt of somebody else, without a client id or under this one.
+  void strangers_prompt(std::string_view workflow, std::string_view client_id = {});
   void interrupt_as_stranger();
   // How many lines of the server's ledger have this event; of one prompt when `execution` is given.
   int ledger(std::string_view event, std::optional<ports::ExecutionId> execution = {});
@@ -102,6 +108,8 @@ class BridgeLab {
   ImmediateLink link_;
   runtime::KernelRandom random_;
   std::vector<std::string> journal_;
+  runtime::Metrics metrics_{"bridge"};
+  bridge::BridgeMetrics counts_{metrics_};
   Deadly deadly_;
   bool crashed_ = false;
   int crashes_ = 0;
