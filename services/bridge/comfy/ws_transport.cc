@@ -32,6 +32,9 @@ struct QuietConfig : public Base {
   using elog_type = typename Base::elog_type;
   using rng_type = typename Base::rng_type;
 
+  // Per connection, and there are thousands: progress is a few hundred bytes, a preview comes in pieces.
+  static const std::size_t connection_read_buffer_size = 4096;
+
   struct transport_config : public Base::transport_config {
     static const long timeout_connect = 3600000;
     static const long timeout_dns_resolve = 3600000;
