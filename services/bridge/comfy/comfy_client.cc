@@ -172,7 +172,7 @@ ComfyClients::ComfyClients(ComfyIo& io, base::Strand& strand, base::Clock& clock
     : strand_(strand),
       clock_(clock),
       options_(std::move(options)),
-      http_(io, strand, clock, options_.ca_file),
+      http_(io, strand, clock, options_.ca_file, options_.download_stall),
       sockets_(io, options_.ca_file),
       poster_(io, strand, clock, options_.ca_file) {
   counters_.on_unreadable = options_.on_unreadable;

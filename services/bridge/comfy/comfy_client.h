@@ -27,6 +27,8 @@ struct ComfyOptions {
   // A frame was no message; progress or a preview came faster than it was read. On any thread; must not block.
   std::function<void()> on_unreadable = {};
   std::function<void()> on_dropped = {};
+  // A download that brings no byte for so long has failed; whole seconds.
+  absl::Duration download_stall = absl::Minutes(1);
 };
 
 // OK for an empty name and for a PEM file with at least one certificate; else INVALID_ARGUMENT that says what is wrong.

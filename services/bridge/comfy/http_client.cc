@@ -181,8 +181,8 @@ void init_curl() {
 
 }  // namespace
 
-HttpClient::HttpClient(ComfyIo& io, base::Strand& strand, base::Clock& clock, std::string ca_file)
-    : io_(io), strand_(strand), clock_(clock), ca_file_(std::move(ca_file)) {
+HttpClient::HttpClient(ComfyIo& io, base::Strand& strand, base::Clock& clock, std::string ca_file, absl::Duration stall)
+    : io_(io), strand_(strand), clock_(clock), ca_file_(std::move(ca_file)), stall_(stall) {
   init_curl();
   multi_ = std::make_shared<Multi>(io_.context());
 }
@@ -226,6 +226,7 @@ base::Task<absl::StatusOr<HttpAnswer>> HttpClient::stream(HttpRequest request, B
   const absl::Duration timeout = deadline - clock_.now();
   if (timeout <= absl::ZeroDuration()) co_return absl::DeadlineExceededError("deadline");
   auto transfer = std::make_shared<HttpTransfer>(std::move(request), timeout, ca_file_);
+  transfer->end_when_silent_for(stall_);
   const Holder holder(multi_, transfer);
   std::function<void()> on_room = [multi = multi_, weak = std::weak_ptr<HttpTransfer>(transfer)] {
     if (auto still = weak.lock()) multi->resume(std::move(still));

@@ -54,7 +54,10 @@ using ByteSink = absl::AnyInvocable<absl::Status(std::string_view)>;
 class HttpClient {
  public:
   // ca_file: PEM file of certificates to trust beside the system's; may be empty.
-  HttpClient(ComfyIo& io, base::Strand& strand, base::Clock& clock, std::string ca_file);
+  // stall: a stream that brings no byte for so long, whole seconds, ends by DEADLINE_EXCEEDED. Its deadline is for a
+  // file of any size; a server that has died in mid-answer shall not cost all of that.
+  HttpClient(ComfyIo& io, base::Strand& strand, base::Clock& clock, std::string ca_file,
+             absl::Duration stall = absl::Minutes(1));
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
   ~HttpClient();
@@ -73,6 +76,7 @@ class HttpClient {
   base::Strand& strand_;
   base::Clock& clock_;
   std::string ca_file_;
+  absl::Duration stall_;
   std::shared_ptr<Multi> multi_;
 };
 

@@ -75,6 +75,13 @@ HttpTransfer::HttpTransfer(HttpRequest request, absl::Duration timeout, std::str
   if (headers_ != nullptr) curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers_);
 }
 
+void HttpTransfer::end_when_silent_for(absl::Duration stall) {
+  if (easy_ == nullptr) return;
+  curl_easy_setopt(easy_, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(easy_, CURLOPT_LOW_SPEED_TIME,
+                   static_cast<long>(std::max<std::int64_t>(1, absl::ToInt64Seconds(stall))));
+}
+
 HttpTransfer::~HttpTransfer() {
   if (easy_ != nullptr) curl_easy_cleanup(easy_);
   curl_slist_free_all(headers_);

@@ -104,6 +104,22 @@ TEST_F(HttpDownloadTest, AFileThatEndsEarlyIsDataLoss) {
   }
 }
 
+// Long before its deadline, which has to do for large files.
+TEST_F(HttpDownloadTest, AServerThatFallsSilentEndsTheDownload) {
+  options_.download_stall = absl::Seconds(1);
+  for (const char* begun : {"", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc"}) {
+    RawServer server([&](RawConnection& connection) {
+      connection.read_request();
+      connection.send(begun);
+      connection.read_to_end();
+    });
+    std::string got;
+    const absl::Time before = clock_.now();
+    EXPECT_TRUE(absl::IsDeadlineExceeded(fetch(server.url(), got, 600).status()));
+    EXPECT_LT(clock_.now() - before, absl::Seconds(30));
+  }
+}
+
 TEST_F(HttpDownloadTest, AMissingFileIsNotFoundAndNothingReachesTheSink) {
   for (const int status : {404, 400}) {
     RawServer server([&](RawConnection& connection) {
