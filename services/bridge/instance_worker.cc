@@ -63,6 +63,9 @@ base::Task<absl::Status> InstanceWorker::run() {
 bool InstanceWorker::see_row(ports::InstanceRow row) {
   const bool first = !row_;
   circuit_.read(row);
+  if (!first && row_->config_version != row.config_version) {
+    deps_.journal.info("instance_changed", {{base::key::kInstance, row.id}});
+  }
   row_ = std::move(row);
   changed_.notify();
   if (row_->config_version != access_version_) operator_changed_.notify();

@@ -6,3 +6,5 @@ renderyard_test(event_feed_test LABEL unit SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/e
   LINK renderyard_bridge renderyard_testing_sim)
 renderyard_test(progress_feed_test LABEL unit SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/progress_feed_test.cc
   LINK renderyard_bridge renderyard_testing_sim)
+renderyard_test(bridge_writers_test LABEL unit SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/bridge_writers_test.cc
+  LINK renderyard_bridge renderyard_testing_fakes renderyard_testing_sim)

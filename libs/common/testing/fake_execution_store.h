@@ -6,7 +6,7 @@
 
 namespace renderyard::testing {
 
-class FakeExecutionStore final : public ports::ExecutionStore, private FakeStore {
+class FakeExecutionStore : public ports::ExecutionStore, private FakeStore {
  public:
   using FakeStore::FakeStore;
 

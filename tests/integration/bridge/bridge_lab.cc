@@ -66,13 +66,13 @@ base::Task<absl::Status> append_all(base::Stream<ports::BridgeEvent>& stream, st
 struct BridgeLab::Process {
   explicit Process(BridgeLab& lab)
       : journal(lab.journal_),
-        clients(comfy_io, strand, clock, {.ca_file = lab.ca_file_}),
+        clients(comfy_io, strand, clock, {.ca_file = lab.ca_file_, .download_stall = absl::Seconds(2)}),
         crashing(clients, lab.deadly_),
         store(strand, lab.database_, lab.link_),
         artifacts(strand, lab.depot_, lab.link_),
         cache(strand, lab.redis_, lab.link_),
         hints(strand, lab.hints_),
-        service({strand, clock, random, journal, store, crashing, artifacts, cache, hints, lab.counts_}, config()) {}
+        service({strand, clock, random, journal, store, crashing, artifacts, cache, hints, lab.counts_}, lab.config_) {}
 
   ~Process() {
     // What was ready may run to its next wait, and dies there.
@@ -103,9 +103,11 @@ BridgeLab::BridgeLab(std::vector<std::string> sim_arguments, std::string ws_url)
 BridgeLab::BridgeLab(std::vector<std::string> sim_arguments, Way way)
     : sim_(std::move(sim_arguments)),
       ca_file_(std::move(way.ca_file)),
+      config_(config()),
       database_([] { return absl::Now(); }, "00000000-0000-4000-8000-00000000c105"),
       redis_([] { return absl::Now(); }),
       user_(database_.add_user("anna", ports::Role::kUser, std::string(64, 'a'))) {
+  if (way.settings) way.settings(config_);
   FakeInstanceStore instances(office_.strand(), database_, link_);
   ports::NewInstance wanted;
   wanted.name = "comfy-1";
@@ -185,6 +187,11 @@ ports::ExecutionId BridgeLab::order(std::string workflow, std::string parameters
 void BridgeLab::change(ports::InstanceChange change) {
   FakeInstanceStore instances(office_.strand(), database_, link_);
   instance_ = now(instances.change("comfy-1", std::move(change))).id;
+}
+
+void BridgeLab::remove() {
+  FakeInstanceStore instances(office_.strand(), database_, link_);
+  now(instances.remove("comfy-1"));
 }
 
 void BridgeLab::wish_cancel(ports::ExecutionId execution) {

@@ -36,6 +36,7 @@ class BridgeLab {
     std::string ws_url = {};  // where the bridge looks for the WebSocket; empty = beside the API
     std::vector<ports::SecretHeader> headers = {};
     std::string ca_file = {};
+    std::function<void(bridge::Config&)> settings = {};  // over those of all tests
   };
 
   explicit BridgeLab(std::vector<std::string> sim_arguments, std::string ws_url = "");
@@ -60,6 +61,8 @@ class BridgeLab {
   ports::ExecutionId order(std::string workflow, std::string parameters_json = "{}");
   // As an operator, without a hint.
   void change(ports::InstanceChange change);
+  // As an operator, without a hint. instance() stays the removed one.
+  void remove();
   void wish_cancel(ports::ExecutionId execution);
 
   // What a dispatcher may fill now.
@@ -92,15 +95,17 @@ class BridgeLab {
   void interrupt_as_stranger();
   // How many lines of the server's ledger have this event; of one prompt when `execution` is given.
   int ledger(std::string_view event, std::optional<ports::ExecutionId> execution = {});
+  // The body of the server's 200; a POST with this JSON, else a GET. Throws on every other answer.
+  std::string http(std::string_view path, std::optional<std::string> json = {});
 
  private:
   struct Process;
   template <class T>
   T now(base::Task<absl::StatusOr<T>> task);
-  std::string http(std::string_view path, std::optional<std::string> json);
 
   SimProcess sim_;
   const std::string ca_file_;
+  bridge::Config config_;
   FakeDatabase database_;
   ArtifactDepot depot_;
   FakeRedis redis_;

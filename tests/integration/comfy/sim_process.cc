@@ -53,6 +53,11 @@ void SimProcess::kill() {
   pid_ = -1;
 }
 
+bool SimProcess::gone() {
+  if (pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = -1;
+  return pid_ <= 0;
+}
+
 SimProcess::~SimProcess() {
   kill();
   std::error_code ignored;

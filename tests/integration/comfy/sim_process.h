@@ -20,8 +20,10 @@ class SimProcess {
 
   // SIGKILL; returns when the process is gone.
   void kill();
-  // After kill(): the same server again, on the same port and in the same folder. More arguments than at first may
-  // come behind, for instance another --generation (an update of the server).
+  // The process has ended by itself.
+  bool gone();
+  // After kill() or gone(): the same server again, on the same port and in the same folder. More arguments than at
+  // first may come behind, for instance another --generation (an update of the server).
   void start_again(std::vector<std::string> more_arguments);
 
  private:
