@@ -8,3 +8,7 @@ renderyard_test(comfy_comfysim_test LABEL integration
   SOURCES comfy/comfysim_test.cc comfy/sim_process.cc
   LINK renderyard_bridge_comfy renderyard_runtime)
 add_dependencies(comfy_comfysim_test comfysim)
+
+renderyard_test(recorded_streams_test LABEL integration
+  SOURCES comfy/certificate.cc comfy/raw_server.cc comfy/recorded_streams_test.cc ${PROJECT_SOURCE_DIR}/tests/unit/recordings.cc
+  LINK renderyard_bridge renderyard_bridge_comfy renderyard_runtime Boost::json absl::strings OpenSSL::SSL)

@@ -171,6 +171,9 @@ bool RawConnection::send_frame(int opcode, std::string_view payload) {
   std::string frame(1, static_cast<char>(0x80 | opcode));
   if (payload.size() < 126) {
     frame += static_cast<char>(payload.size());
+  } else if (payload.size() < 65536) {
+    frame += static_cast<char>(126);
+    for (int shift = 8; shift >= 0; shift -= 8) frame += static_cast<char>((payload.size() >> shift) & 0xFF);
   } else {
     frame += static_cast<char>(127);
     for (int shift = 56; shift >= 0; shift -= 8) frame += static_cast<char>((payload.size() >> shift) & 0xFF);
