@@ -1,12 +1,16 @@
-// renderyard: the command line. Submits and watches jobs over the gateway, manages instances over the bridge.
+// renderyard: the command line. Submits and watches jobs over the gateway, manages instances over the bridge,
+// acts by hand over the dispatcher.
 #include <curl/curl.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "cli/instance_commands.h"
 #include "cli/jobs_commands.h"
+#include "cli/operator_commands.h"
 
 namespace {
 
@@ -24,6 +28,12 @@ struct Arguments {
   std::string instance;
   cli::InstanceSettings settings;
   bool with_removed = false;
+  std::string dispatcher = "127.0.0.1:7411";
+  cli::OperatorArguments by;
+  std::int64_t job_number = 0;
+  std::string ran;
+  int slot = 0;
+  int actions = 100;
 };
 
 void declare_submit(CLI::App& app, Arguments& a, std::function<int()>& run) {
@@ -125,6 +135,46 @@ void declare_instances(CLI::App& app, Arguments& a, std::function<int()>& run) {
   }
 }
 
+void declare_operator(CLI::App& app, Arguments& a, std::function<int()>& run) {
+  auto* hand =
+      app.add_subcommand("operator", "Act by hand where no service can go on by itself; all of it is recorded");
+  hand->require_subcommand(1);
+  a.by.who = cli::login_name();
+  const auto sign = [&a](CLI::App& command) {
+    command.add_option("--as", a.by.who, "Who you are")->capture_default_str();
+    command.add_option("--why", a.by.why, "Why; it is recorded, and shown where the action is")->required();
+  };
+  const auto job = [&a](CLI::App& command) {
+    return command.add_option("job", a.job_number, "The job's number")->check(CLI::PositiveNumber);
+  };
+  auto* note = hand->add_subcommand("note", "Note whether the prompt of a job that failed as submission_unclear ran");
+  job(*note)->required();
+  note->add_option("ran", a.ran, "ran, or not-ran")->required()->check(CLI::IsMember({"ran", "not-ran"}));
+  sign(*note);
+  note->callback([&] { run = [&] { return cli::note_job(a.dispatcher, a.job_number, a.ran == "ran", a.by); }; });
+
+  auto* give_up = hand->add_subcommand("give-up", "End the live execution of a job: it fails as given_up_by_operator");
+  job(*give_up)->required();
+  sign(*give_up);
+  give_up->callback([&] { run = [&] { return cli::give_up(a.dispatcher, a.job_number, a.by); }; });
+
+  auto* free_slot = hand->add_subcommand("free-slot", "Free a slot whose execution has ended");
+  free_slot->add_option("instance", a.instance, "The instance's name")->required();
+  free_slot->add_option("slot", a.slot, "From 0")->required()->check(CLI::NonNegativeNumber);
+  sign(*free_slot);
+  free_slot->callback([&] { run = [&] { return cli::free_slot(a.dispatcher, a.instance, a.slot, a.by); }; });
+
+  auto* list = hand->add_subcommand("list", "What operators did, newest first");
+  job(*list);
+  list->add_option("--limit", a.actions, "At most so many")->check(CLI::Range(1, 1000));
+  list->callback([&] {
+    run = [&] {
+      const auto of_job = a.job_number > 0 ? std::optional(a.job_number) : std::nullopt;
+      return cli::list_actions(a.dispatcher, of_job, a.actions);
+    };
+  });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -140,9 +190,13 @@ int main(int argc, char** argv) {
   app.add_option("--bridge", arguments.bridge, "gRPC address of a bridge, for `instance`")
       ->envname("RENDERYARD_BRIDGE")
       ->capture_default_str();
+  app.add_option("--dispatcher", arguments.dispatcher, "gRPC address of a dispatcher, for `operator`")
+      ->envname("RENDERYARD_DISPATCHER")
+      ->capture_default_str();
   declare_submit(app, arguments, run);
   declare_jobs(app, arguments, run);
   declare_instances(app, arguments, run);
+  declare_operator(app, arguments, run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -61,7 +61,7 @@ start_services() {
 
 renderyard() {
   RENDERYARD_GATEWAY=$gateway_url RENDERYARD_TOKEN_FILE=$run_dir/admin-token RENDERYARD_BRIDGE=$bridge_grpc \
-    "$bin/renderyard" "$@"
+    RENDERYARD_DISPATCHER=$dispatcher_grpc "$bin/renderyard" "$@"
 }
 
 # Registers what is in url_of, and disables every other instance (of an earlier run). The list's columns are name, status,

@@ -2,6 +2,8 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "libs/common/domain/error_code.h"
@@ -27,6 +29,16 @@ std::string error_object(const ports::JobError& error) {
   object.text("message", error.message);
   object.text("node_id", error.node_id);
   object.text("node_class", error.node_class);
+  return std::move(object).finish();
+}
+
+std::optional<std::string> operator_note(const std::optional<ports::OperatorNote>& note) {
+  if (!note) return std::nullopt;
+  JsonObject object;
+  object.boolean("ran", note->ran);
+  object.text("who", note->who);
+  object.text("why", note->why);
+  object.time("at", note->at);
   return std::move(object).finish();
 }
 
@@ -85,6 +97,7 @@ std::string job_details(const ports::JobRow& job, const std::vector<ports::Outpu
   object.raw("parameters", parameters(job));
   object.raw("result", job.result_json);
   object.raw("outputs", output_list(outputs));
+  object.raw("operator_note", operator_note(job.operator_note));
   return std::move(object).finish();
 }
 

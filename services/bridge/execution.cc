@@ -81,4 +81,9 @@ void Execution::wish_cancel() {
   changed_.notify();
 }
 
+void Execution::give_up() {
+  given_up_ = true;
+  changed_.notify();
+}
+
 }  // namespace renderyard::bridge

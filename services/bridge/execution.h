@@ -45,6 +45,10 @@ class Execution {
   // A person wants it stopped.
   void wish_cancel();
 
+  // An operator ended it: whoever drives it stops.
+  void give_up();
+  bool given_up() const { return given_up_; }
+
   const domain::HeardPrompt& heard() const { return heard_; }
   absl::Time last_heard_at() const { return last_heard_at_; }
   // ComfyUI has begun to run it.
@@ -88,6 +92,7 @@ class Execution {
   absl::Time read_at_;  // by our clock
   bool seen_running_ = false;
   bool cancel_wished_ = false;
+  bool given_up_ = false;
 };
 
 }  // namespace renderyard::bridge

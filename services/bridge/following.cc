@@ -34,7 +34,7 @@ class Follower {
   }
 
   base::Task<absl::Status> run() {
-    for (;;) {
+    while (!execution_.given_up()) {
       CO_RETURN_IF_ERROR(co_await keeper_.keep());
       ASSIGN_OR_CO_RETURN(bool done, co_await hear_end());
       if (done) co_return absl::OkStatus();
@@ -56,6 +56,7 @@ class Follower {
       const absl::Status rested = co_await execution_.changed().wait_until(next_wake());
       if (absl::IsCancelled(rested)) co_return rested;
     }
+    co_return absl::OkStatus();
   }
 
   // The step to collecting, once run() has ended: the prompt succeeded.

@@ -10,6 +10,7 @@
 #include "libs/common/ports/hints.h"
 #include "libs/common/ports/instance_store.h"
 #include "libs/common/ports/model.h"
+#include "services/bridge/cancelling.h"
 
 namespace renderyard::runtime {
 class ServerCore;
@@ -30,7 +31,9 @@ class BridgeApi {
   virtual base::StreamPtr<ports::BridgeEvent> watch_events(bool previews) = 0;
 };
 
-std::unique_ptr<grpc::Service> make_bridge_service(std::shared_ptr<runtime::ServerCore> core, BridgeApi& api);
+// `cancel`: what CancelExecution works with.
+std::unique_ptr<grpc::Service> make_bridge_service(std::shared_ptr<runtime::ServerCore> core, BridgeApi& api,
+                                                   CancelDeps cancel);
 
 // Checks names and URLs before the store sees them (INVALID_ARGUMENT "<field>: …" with the remedy); sends kInstances
 // after each change.

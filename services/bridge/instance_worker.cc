@@ -9,6 +9,7 @@
 #include "libs/common/domain/workflow.h"
 #include "services/bridge/collecting.h"
 #include "services/bridge/following.h"
+#include "services/bridge/stray.h"
 #include "services/bridge/submission.h"
 #include "services/bridge/telling.h"
 
@@ -88,6 +89,10 @@ void InstanceWorker::see_news(std::vector<ports::ExecutionRow> rows) {
   }
   for (ports::ExecutionRow& row : rows) {
     if (ended_meanwhile_.contains(row.id)) continue;
+    if (row.given_up_at) {
+      see_stray(std::move(row));
+      continue;
+    }
     // Read before this lease was taken: the next look has it as it is.
     if (row.state != ExecutionState::kAssigned && row.owner_epoch != lease_.epoch) continue;
     auto known = executions_.find(row.id);
@@ -234,9 +239,31 @@ bool InstanceWorker::is_poisoned(const ports::ExecutionRow& row) const {
          row.client_id != connection_->client_id();
 }
 
+ExecutionContext InstanceWorker::context_of(std::shared_ptr<Execution> execution) {
+  return {deps_,   config_,  lease_,   *row_,       *comfy_,  *connection_,
+          router_, sockets_, outlets_, quarantine_, circuit_, std::move(execution),
+          witness_};
+}
+
+// Whoever drives it stops first: a POST that is under way is over then.
+void InstanceWorker::see_stray(ports::ExecutionRow row) {
+  if (const auto driven = executions_.find(row.id); driven != executions_.end()) {
+    driven->second->give_up();
+  } else if (!draining_ && strays_.insert(row.id).second) {
+    group_.spawn_isolated(end_stray(std::make_shared<Execution>(std::move(row), deps_.strand, deps_.clock)));
+  }
+}
+
+base::Task<absl::Status> InstanceWorker::end_stray(std::shared_ptr<Execution> execution) {
+  ExecutionContext context = context_of(execution);
+  const absl::Status status = co_await stop_stray(std::move(context));
+  strays_.erase(execution->row.id);
+  ended_meanwhile_.insert(execution->row.id);
+  co_return status;
+}
+
 base::Task<absl::Status> InstanceWorker::drive(std::shared_ptr<Execution> execution) {
-  ExecutionContext context{deps_,    config_,  lease_,      *row_,    *comfy_,   *connection_, router_,
-                           sockets_, outlets_, quarantine_, circuit_, execution, witness_};
+  ExecutionContext context = context_of(execution);
   const absl::Status status = co_await steps(std::move(context));
   if (!status.ok() && !absl::IsCancelled(status)) {
     deps_.journal.error("execution_stopped",
@@ -247,7 +274,8 @@ base::Task<absl::Status> InstanceWorker::drive(std::shared_ptr<Execution> execut
   tell_end(deps_, lease_, outlets_, *execution);
   executions_.erase(execution->row.id);
   ended_meanwhile_.insert(execution->row.id);
-  if (domain::is_final(execution->row.state)) deps_.cache.erase(execution->prompt_id());
+  const bool over = domain::is_final(execution->row.state) || execution->given_up();
+  if (over) deps_.cache.erase(execution->prompt_id());
   if (execution->row.state == ExecutionState::kCompleted) co_return co_await keep_witness(execution->prompt_id());
   co_return status;
 }

@@ -60,6 +60,9 @@ class InstanceWorker {
   base::Task<absl::Status> keep_witness(std::string prompt_id);
   void adopt(ports::ExecutionRow row);
   bool is_poisoned(const ports::ExecutionRow& row) const;
+  void see_stray(ports::ExecutionRow row);
+  base::Task<absl::Status> end_stray(std::shared_ptr<Execution> execution);
+  ExecutionContext context_of(std::shared_ptr<Execution> execution);
   bool has_executions_of(const std::string& client_id) const;
 
   Deps& deps_;
@@ -76,6 +79,7 @@ class InstanceWorker {
   std::unique_ptr<Connection> connection_;
   std::map<base::ExecutionId, std::shared_ptr<Execution>> executions_;
   std::set<base::ExecutionId> ended_meanwhile_;  // during the look that is under way: its rows may be older than that
+  std::set<base::ExecutionId> strays_;           // given up by operators, their prompts are looked after
   Sockets sockets_;
   std::set<std::string> poisoned_;  // client ids whose messages nobody may read
   std::string witness_;

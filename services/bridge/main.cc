@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "libs/common/adapters/artifacts/directory_store.h"
+#include "libs/common/adapters/postgres/cancel_store.h"
 #include "libs/common/adapters/postgres/execution_store.h"
 #include "libs/common/adapters/postgres/hints.h"
 #include "libs/common/adapters/postgres/instance_store.h"
@@ -132,6 +133,7 @@ int main(int argc, char** argv) {
   session.application_name = "renderyard-bridge";
   postgres::Pool pool({.session = session, .threads = settings.database_connections});
   postgres::ExecutionStore executions(pool, service.strand());
+  postgres::CancelStore cancels(pool, service.strand());
   postgres::InstanceStore instances(pool, service.strand());
   postgres::Hints hints(session, service.strand());
   artifacts::DirectoryArtifactStore artifact_store(service.strand(), service.journal(),
@@ -165,7 +167,7 @@ int main(int argc, char** argv) {
                         artifact_store, cache, hints, metrics},
                        settings.logic);
   Api api(logic);
-  const auto bridge_handlers = bridge::make_bridge_service(grpc.core(), api);
+  const auto bridge_handlers = bridge::make_bridge_service(grpc.core(), api, {cancels, hints, service.clock()});
   const auto instance_handlers = bridge::make_instance_service(grpc.core(), instances, hints);
   grpc.add(*bridge_handlers, "renderyard.v1.BridgeService");
   grpc.add(*instance_handlers, "renderyard.v1.InstanceService");

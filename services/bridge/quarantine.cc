@@ -4,26 +4,9 @@
 #include <vector>
 
 #include "libs/common/base/status_macros.h"
+#include "services/bridge/stray.h"
 
 namespace renderyard::bridge {
-
-namespace {
-
-// Of ports::ExecutionRow::stray_outcome.
-std::string outcome_of(const std::optional<domain::HistoryEntry>& entry) {
-  if (!entry) return "vanished";
-  switch (entry->end) {
-    case domain::HistoryEnd::kSuccess:
-      return "completed";
-    case domain::HistoryEnd::kError:
-      return "failed";
-    case domain::HistoryEnd::kInterrupted:
-      return "interrupted";
-  }
-  return "vanished";
-}
-
-}  // namespace
 
 void Quarantine::enter(base::ExecutionId given_up) {
   begin({domain::Quarantine::kWorkerDead, given_up, true});
@@ -93,7 +76,7 @@ base::Task<absl::StatusOr<bool>> Quarantine::stray_is_gone(ports::ComfyInstance&
   ASSIGN_OR_CO_RETURN(const domain::QueueListing queue, co_await comfy.queue(look_by));
   if (!queue.is_running(prompt_id) && queue.find(prompt_id) == nullptr) {
     ASSIGN_OR_CO_RETURN(const std::optional<domain::HistoryEntry> entry, co_await comfy.history(prompt_id, look_by));
-    stray_outcome_ = outcome_of(entry);
+    stray_outcome_ = stray_outcome(entry);
     co_return true;
   }
   if (const auto& abilities = connection.abilities()) {

@@ -200,6 +200,7 @@ base::Task<absl::StatusOr<Next>> resolve(ExecutionContext context, UnclearPost p
   absl::Time first_absent = absl::InfiniteFuture();
   const absl::Time limit = clock.now() + context.config.unclear_limit;
   for (;;) {
+    if (execution.given_up()) co_return Next::kStop;
     if (execution.heard().anything()) co_return co_await accepted(context, execution.prompt_id(), "heard_on_socket");
     const absl::Time look_at = clock.now();
     auto seen = co_await look(context);

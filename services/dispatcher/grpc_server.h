@@ -1,4 +1,4 @@
-// DispatcherService, as a handler over a narrow interface. The logic behind it knows nothing of gRPC.
+// DispatcherService and OperatorService, as handlers over narrow interfaces. The logic behind it knows nothing of gRPC.
 #pragma once
 
 #include <grpcpp/impl/service_type.h>
@@ -9,6 +9,8 @@
 #include <string>
 
 #include "libs/common/base/stream.h"
+#include "libs/common/ports/hints.h"
+#include "libs/common/ports/operator_store.h"
 #include "libs/common/ports/peers.h"
 
 namespace renderyard::runtime {
@@ -26,5 +28,10 @@ class EventsApi {
 };
 
 std::unique_ptr<grpc::Service> make_dispatcher_service(std::shared_ptr<runtime::ServerCore> core, EventsApi& api);
+
+// Checks what is asked before the store sees it (INVALID_ARGUMENT "<field>: …"); sends kExecutions and kAssigned after
+// what dispatchers and bridges must act upon.
+std::unique_ptr<grpc::Service> make_operator_service(std::shared_ptr<runtime::ServerCore> core,
+                                                     ports::OperatorStore& store, ports::Hints& hints);
 
 }  // namespace renderyard::dispatcher

@@ -10,6 +10,7 @@
 #include "libs/common/adapters/postgres/dispatch_store.h"
 #include "libs/common/adapters/postgres/event_log.h"
 #include "libs/common/adapters/postgres/hints.h"
+#include "libs/common/adapters/postgres/operator_store.h"
 #include "libs/common/adapters/postgres/pool.h"
 #include "libs/common/adapters/postgres/schema.h"
 #include "libs/common/runtime/common_options.h"
@@ -79,6 +80,7 @@ int main(int argc, char** argv) {
   session.application_name = "renderyard-dispatcher";
   postgres::Pool pool({.session = session, .threads = settings.database_connections});
   postgres::DispatchStore store(pool, service.strand());
+  postgres::OperatorStore operators(pool, service.strand());
   postgres::EventLog log(pool, service.strand());
   postgres::Hints hints(session, service.strand());
   auto channels = grpc_clients::Channels::create(settings.common.security);
@@ -96,6 +98,8 @@ int main(int argc, char** argv) {
                            {.listen = settings.grpc_listen, .security = settings.common.security});
   const auto handlers = dispatcher::make_dispatcher_service(grpc.core(), events);
   grpc.add(*handlers, "renderyard.v1.DispatcherService");
+  const auto operator_handlers = dispatcher::make_operator_service(grpc.core(), operators, hints);
+  grpc.add(*operator_handlers, "renderyard.v1.OperatorService");
 
   service.add({.name = "database",
                .start = [&session] { return postgres::check_schema(session); },

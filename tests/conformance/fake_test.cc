@@ -6,12 +6,14 @@
 #include <chrono>
 
 #include "libs/common/base/group.h"
+#include "libs/common/testing/fake_cancel_store.h"
 #include "libs/common/testing/fake_database.h"
 #include "libs/common/testing/fake_dispatch_store.h"
 #include "libs/common/testing/fake_event_log.h"
 #include "libs/common/testing/fake_execution_store.h"
 #include "libs/common/testing/fake_instance_store.h"
 #include "libs/common/testing/fake_job_store.h"
+#include "libs/common/testing/fake_operator_store.h"
 #include "tests/conformance/store_suite.h"
 
 namespace renderyard::conformance {
@@ -68,7 +70,8 @@ class FakeWorld final : public StoreWorld {
   Stores client(int n) override {
     auto& client = clients_.at(static_cast<std::size_t>(n));
     if (!client) client = std::make_unique<Client>(strand_, database_, *link_);
-    return Stores{client->jobs, client->dispatch, client->executions, client->instances, client->events};
+    return Stores{client->jobs,   client->dispatch,  client->executions, client->instances,
+                  client->events, client->operators, client->cancels};
   }
 
   base::Strand& strand() override { return strand_; }
@@ -95,6 +98,11 @@ class FakeWorld final : public StoreWorld {
   void end_pause(ports::JobId job) override { database_.end_pause(job); }
   void end_wait(ports::JobId job) override { database_.end_wait(job); }
   void age_adoption(ports::ExecutionId execution) override { database_.age_adoption(execution); }
+  void occupy_slot(ports::InstanceId instance, int slot, ports::ExecutionId execution) override {
+    testing::Transaction transaction(database_, testing::Transaction::Kind::kWrites);
+    transaction.set_slot(testing::SlotKey(instance, slot), execution);
+    transaction.commit();
+  }
   std::function<void()> open_writing_transaction() override {
     auto transaction = std::make_shared<testing::Transaction>(database_, testing::Transaction::Kind::kWrites);
     transaction->draw_event_ids(1);
@@ -108,12 +116,16 @@ class FakeWorld final : public StoreWorld {
           dispatch(strand, database, link),
           executions(strand, database, link),
           instances(strand, database, link),
-          events(strand, database, link) {}
+          events(strand, database, link),
+          operators(strand, database, link),
+          cancels(strand, database, link) {}
     testing::FakeJobStore jobs;
     testing::FakeDispatchStore dispatch;
     testing::FakeExecutionStore executions;
     testing::FakeInstanceStore instances;
     testing::FakeEventLog events;
+    testing::FakeOperatorStore operators;
+    testing::FakeCancelStore cancels;
   };
 
   boost::asio::io_context io_;

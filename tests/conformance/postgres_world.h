@@ -10,11 +10,13 @@
 #include <cstdlib>
 
 #include "libs/common/adapters/postgres/accounts.h"
+#include "libs/common/adapters/postgres/cancel_store.h"
 #include "libs/common/adapters/postgres/dispatch_store.h"
 #include "libs/common/adapters/postgres/event_log.h"
 #include "libs/common/adapters/postgres/execution_store.h"
 #include "libs/common/adapters/postgres/instance_store.h"
 #include "libs/common/adapters/postgres/job_store.h"
+#include "libs/common/adapters/postgres/operator_store.h"
 #include "libs/common/adapters/postgres/schema.h"
 #include "libs/common/base/group.h"
 #include "libs/common/testing/private_postgres.h"
@@ -59,7 +61,8 @@ class PostgresWorld final : public StoreWorld {
   Stores client(int n) override {
     auto& client = clients_.at(static_cast<std::size_t>(n));
     if (!client) client = std::make_unique<Client>(strand_, options_);
-    return Stores{client->jobs, client->dispatch, client->executions, client->instances, client->events};
+    return Stores{client->jobs,   client->dispatch,  client->executions, client->instances,
+                  client->events, client->operators, client->cancels};
   }
 
   base::Strand& strand() override { return strand_; }
@@ -111,6 +114,12 @@ class PostgresWorld final : public StoreWorld {
     admin_->run(kAge, postgres::Params().add(execution));
   }
 
+  void occupy_slot(ports::InstanceId instance, int slot, ports::ExecutionId execution) override {
+    static constexpr Statement kOccupy = {
+        "occupy", "UPDATE instance_slots SET execution_id = $3 WHERE instance_id = $1 AND slot_no = $2"};
+    admin_->run(kOccupy, Params().add(instance).add(slot).add(execution));
+  }
+
   std::function<void()> open_writing_transaction() override {
     struct Open {
       explicit Open(std::unique_ptr<Session> s) : session(std::move(s)), transaction(*session) {}
@@ -134,13 +143,17 @@ class PostgresWorld final : public StoreWorld {
           dispatch(pool, strand),
           executions(pool, strand),
           instances(pool, strand),
-          events(pool, strand) {}
+          events(pool, strand),
+          operators(pool, strand),
+          cancels(pool, strand) {}
     postgres::Pool pool;
     postgres::JobStore jobs;
     Dispatch dispatch;
     Executions executions;
     postgres::InstanceStore instances;
     postgres::EventLog events;
+    postgres::OperatorStore operators;
+    postgres::CancelStore cancels;
   };
 
   boost::asio::io_context io_;

@@ -25,11 +25,13 @@
 #include "libs/common/base/random.h"
 #include "libs/common/base/strand.h"
 #include "libs/common/base/task.h"
+#include "libs/common/ports/cancel_store.h"
 #include "libs/common/ports/dispatch_store.h"
 #include "libs/common/ports/event_log.h"
 #include "libs/common/ports/execution_store.h"
 #include "libs/common/ports/instance_store.h"
 #include "libs/common/ports/job_store.h"
+#include "libs/common/ports/operator_store.h"
 
 namespace renderyard::conformance {
 
@@ -40,6 +42,8 @@ struct Stores {
   ports::ExecutionStore& executions;
   ports::InstanceStore& instances;
   ports::EventLog& events;
+  ports::OperatorStore& operators;
+  ports::CancelStore& cancels;
 };
 
 class StoreWorld {
@@ -65,6 +69,8 @@ class StoreWorld {
   virtual void age_adoption(ports::ExecutionId execution) = 0;
   // Afterwards a job with a limit of waiting has waited for as long as it may.
   virtual void end_wait(ports::JobId job) = 0;
+  // Afterwards this execution holds this slot, whatever its state.
+  virtual void occupy_slot(ports::InstanceId instance, int slot, ports::ExecutionId execution) = 0;
   // Opens a transaction that holds a transaction id and one drawn job_events id, and leaves it open; the result ends it
   // with a rollback. For the position scheme.
   virtual std::function<void()> open_writing_transaction() = 0;
@@ -109,6 +115,8 @@ class StoreSuite : public ::testing::TestWithParam<StoreWorldParam> {
   ports::DispatchStore& dispatch() { return world_->client(0).dispatch; }
   ports::ExecutionStore& executions() { return world_->client(0).executions; }
   ports::InstanceStore& instances() { return world_->client(0).instances; }
+  ports::OperatorStore& operators() { return world_->client(0).operators; }
+  ports::CancelStore& cancels() { return world_->client(0).cancels; }
   ports::EventLog& event_log() { return world_->client(0).events; }
 
   // Runs one port call to its end.

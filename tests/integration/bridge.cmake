@@ -1,6 +1,7 @@
 # The bridge's logic with its ComfyUI adapters against comfysim, on fakes of the stores.
-renderyard_test(bridge_comfysim_test LABEL integration TIMEOUT 300
-  SOURCES bridge/abilities_test.cc bridge/access_test.cc bridge/auth_front.cc bridge/bridge_lab.cc bridge/generations_test.cc bridge/instances_test.cc bridge/limits_test.cc bridge/socket_pictures_test.cc bridge/watching_test.cc
+renderyard_test(bridge_comfysim_test LABEL integration TIMEOUT 600
+  SOURCES bridge/abilities_test.cc bridge/access_test.cc bridge/auth_front.cc bridge/bridge_lab.cc bridge/generations_test.cc
+    bridge/instances_test.cc bridge/limits_test.cc bridge/operator_test.cc bridge/socket_pictures_test.cc bridge/watching_test.cc
     comfy/certificate.cc comfy/sim_process.cc
   LINK renderyard_bridge renderyard_bridge_comfy renderyard_bridge_metrics renderyard_runtime renderyard_testing_fakes OpenSSL::SSL)
 add_dependencies(bridge_comfysim_test comfysim)

@@ -82,6 +82,32 @@ class FakeBridge final : public bridge::BridgeApi {
   SourceScript<ports::BridgeEvent> events;
 };
 
+// What CancelExecution asks of the database: each look gives the next end, the last one for ever.
+class ScriptedCancels final : public ports::CancelStore {
+ public:
+  base::Task<absl::Status> wish(ports::JobId job) override {
+    wished.push_back(job.value);
+    co_return wish_status;
+  }
+  base::Task<absl::StatusOr<ports::JobEnd>> look(ports::JobId) override {
+    ++looks;
+    ports::JobEnd end = ends.front();
+    if (ends.size() > 1) ends.pop_front();
+    co_return end;
+  }
+  std::vector<std::int64_t> wished;
+  absl::Status wish_status;
+  std::deque<ports::JobEnd> ends = {ports::JobEnd()};
+  int looks = 0;
+};
+
+class SentHints final : public ports::Hints {
+ public:
+  void send(ports::Topic topic) override { sent.push_back(topic); }
+  void listen(ports::Topic, absl::AnyInvocable<void()>) override {}
+  std::vector<ports::Topic> sent;
+};
+
 class FakeEvents final : public dispatcher::EventsApi {
  public:
   explicit FakeEvents(RealLoop& loop) : events(loop.strand(), loop.clock()) {}
@@ -101,7 +127,7 @@ class GrpcTest : public ::testing::Test {
   runtime::GrpcServer& make_server(runtime::GrpcServer::Config config) {
     server_ = std::make_unique<runtime::GrpcServer>(
         runtime::GrpcServer::Deps{loop_.strand(), loop_.clock(), loop_.journal()}, std::move(config));
-    bridge_service_ = bridge::make_bridge_service(server_->core(), bridge_);
+    bridge_service_ = bridge::make_bridge_service(server_->core(), bridge_, {cancels_, cancel_hints_, loop_.clock()});
     events_service_ = dispatcher::make_dispatcher_service(server_->core(), events_);
     server_->add(*bridge_service_, "renderyard.v1.BridgeService");
     server_->add(*events_service_, "renderyard.v1.DispatcherService");
@@ -149,6 +175,8 @@ class GrpcTest : public ::testing::Test {
   RealLoop loop_;
   FakeBridge bridge_{loop_};
   FakeEvents events_{loop_};
+  ScriptedCancels cancels_;
+  SentHints cancel_hints_;
   std::unique_ptr<grpc::Service> bridge_service_;
   std::unique_ptr<grpc::Service> events_service_;
   std::unique_ptr<runtime::GrpcServer> server_;

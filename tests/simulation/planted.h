@@ -82,6 +82,10 @@ class EagerStore final : public ports::ExecutionStore {
                                                    std::string stray_outcome) override {
     return inner_.lift_quarantine(instance, epoch, by, std::move(stray_outcome));
   }
+  base::Task<absl::StatusOr<bool>> record_stray(base::ExecutionId id, base::InstanceId instance, base::Epoch epoch,
+                                                std::string outcome) override {
+    return inner_.record_stray(id, instance, epoch, std::move(outcome));
+  }
   base::Task<absl::StatusOr<std::vector<base::InstanceId>>> set_instance_states(
       std::vector<ports::InstanceState> states) override {
     return inner_.set_instance_states(std::move(states));

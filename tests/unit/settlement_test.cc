@@ -39,6 +39,44 @@ TEST(SettlementTest, AFinalJobIsNeverMovedWhateverItsExecutionSays) {
   }
 }
 
+TEST(SettlementTest, AnExecutionThatAnOperatorGaveUpFailsItsJobInEveryState) {
+  for (const ExecutionState state : {ExecutionState::kWithdrawn, ExecutionState::kFailed}) {
+    for (const JobStatus job : {JobStatus::kPending, JobStatus::kRunning}) {
+      ExecutionNews news = news_of(state, job);
+      news.error_code = code::kGivenUpByOperator;
+      news.error_message = "why";
+      news.job_wants_cancel = true;
+      const SettleDecision decision = settle(news);
+      EXPECT_EQ(decision.kind, Kind::kFail) << to_string(state);
+      EXPECT_EQ(decision.error_code, "given_up_by_operator");
+      EXPECT_EQ(decision.error_message, "why");
+    }
+  }
+  EXPECT_EQ(settle(news_of(ExecutionState::kWithdrawn)).kind, Kind::kNothing) << "the dispatcher's own withdrawal";
+}
+
+TEST(SettlementTest, AWishToCancelEndsAsItsJobWill) {
+  using End = CancelResult::Kind;
+  EXPECT_EQ(cancel_result(JobStatus::kCancelled, {}, {}, nullptr).kind, End::kCancelled);
+  EXPECT_EQ(cancel_result(JobStatus::kCompleted, {}, {}, nullptr).kind, End::kCompleted);
+  const CancelResult failed = cancel_result(JobStatus::kFailed, "node_error", "it broke", nullptr);
+  EXPECT_EQ(failed.kind, End::kFailed);
+  EXPECT_EQ(failed.error_code, "node_error");
+  EXPECT_EQ(failed.error_message, "it broke");
+  EXPECT_EQ(cancel_result(JobStatus::kPending, {}, {}, nullptr).kind, End::kPending) << "nothing was claimed yet";
+  for (const ExecutionState state : kExecutionStates) {
+    const ExecutionNews news = news_of(state, JobStatus::kRunning);
+    const CancelResult result = cancel_result(JobStatus::kRunning, {}, {}, &news);
+    const bool over = is_final(state) && state != ExecutionState::kWithdrawn;
+    EXPECT_EQ(result.kind != End::kPending, over) << to_string(state);
+    if (state == ExecutionState::kCancelled || state == ExecutionState::kNotAccepted) {
+      EXPECT_EQ(result.kind, End::kCancelled) << to_string(state);
+    }
+    if (state == ExecutionState::kCompleted) EXPECT_EQ(result.kind, End::kCompleted);
+    if (state == ExecutionState::kLost) EXPECT_EQ(result.error_code, "execution_lost");
+  }
+}
+
 TEST(SettlementTest, EveryDecisionIsAnEdgeOfTheJobMachineForTheDispatcher) {
   for (const ExecutionState state : kExecutionStates) {
     for (const bool wish : {false, true}) {

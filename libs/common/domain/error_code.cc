@@ -42,6 +42,7 @@ constexpr ErrorEntry kTable[] = {
     {code::kLimitWait, C::kRecoverable, 504, true, "The job waited longer than it may"},
     {code::kLimitRun, C::kRecoverable, 504, true, "The prompt ran longer than it may"},
     {code::kLimitSilence, C::kRecoverable, 504, true, "The prompt was silent for longer than it may be"},
+    {code::kGivenUpByOperator, C::kRecoverable, 409, true, "An operator gave the execution up"},
     {code::kResultUnstorable, C::kPermanent, 502, true, "The result cannot be stored"},
 };
 

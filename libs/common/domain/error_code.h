@@ -61,6 +61,7 @@ inline constexpr std::string_view kOutputOverwritten = "output_overwritten";
 inline constexpr std::string_view kLimitWait = "limit_wait";
 inline constexpr std::string_view kLimitRun = "limit_run";
 inline constexpr std::string_view kLimitSilence = "limit_silence";
+inline constexpr std::string_view kGivenUpByOperator = "given_up_by_operator";
 inline constexpr std::string_view kResultUnstorable = "result_unstorable";
 }  // namespace code
 

@@ -40,6 +40,12 @@ constexpr Edge<E> kExecutionEdges[] = {
     {E::kRunning, E::kLost, Owner::kBridge},
     {E::kCollecting, E::kCompleted, Owner::kBridge},
     {E::kCollecting, E::kFailed, Owner::kBridge},
+    // An execution that is given up. Its job is failed by the dispatcher, as after every end.
+    {E::kAssigned, E::kWithdrawn, Owner::kOperator},
+    {E::kSubmitting, E::kFailed, Owner::kOperator},
+    {E::kQueued, E::kFailed, Owner::kOperator},
+    {E::kRunning, E::kFailed, Owner::kOperator},
+    {E::kCollecting, E::kFailed, Owner::kOperator},
 };
 
 template <class State>

@@ -1,4 +1,5 @@
-// The state machines of jobs and executions as data: every legal edge and the one service that may walk it. Everything
+// The state machines of jobs and executions as data: every legal edge and the one service that may walk it (and, where
+// an operator may end an execution by hand, the operator). Everything
 // that moves a state asks here; the migrations' CHECKs and the stores are tested against these tables.
 #pragma once
 
@@ -8,7 +9,8 @@
 
 namespace renderyard::domain {
 
-enum class Owner { kGateway, kDispatcher, kBridge };
+// kOperator: a person, by OperatorService, where no service can go on by itself.
+enum class Owner { kGateway, kDispatcher, kBridge, kOperator };
 
 template <class State>
 struct Edge {

@@ -1,6 +1,7 @@
 #include "libs/common/domain/settlement.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "libs/common/domain/error_code.h"
 
@@ -59,10 +60,38 @@ SettleDecision settle(const ExecutionNews& news) {
     case ExecutionState::kAssigned:
     case ExecutionState::kSubmitting:
     case ExecutionState::kQueued:
+      return only(Kind::kNothing);
     case ExecutionState::kWithdrawn:
-      return only(Kind::kNothing);  // withdrawn settles its job in its own transaction
+      // The dispatcher's withdrawal settles its job in its own transaction; only an operator's leaves an error.
+      if (news.error_code.empty()) return only(Kind::kNothing);
+      return fail(news.error_code, {}, news.error_message);
   }
   return only(Kind::kNothing);
+}
+
+CancelResult cancel_result(JobStatus job, std::string_view error_code, std::string_view error_message,
+                           const ExecutionNews* execution) {
+  using End = CancelResult::Kind;
+  if (job == JobStatus::kCancelled) return {End::kCancelled, {}, {}};
+  if (job == JobStatus::kCompleted) return {End::kCompleted, {}, {}};
+  if (job == JobStatus::kFailed) return {End::kFailed, std::string(error_code), std::string(error_message)};
+  if (execution == nullptr || !is_final(execution->state)) return {};
+  ExecutionNews news = *execution;
+  news.job_wants_cancel = true;
+  SettleDecision decision = settle(news);
+  switch (decision.kind) {
+    case Kind::kCancel:
+      return {End::kCancelled, {}, {}};
+    case Kind::kComplete:
+      return {End::kCompleted, {}, {}};
+    case Kind::kFail:
+      return {End::kFailed, std::move(decision.error_code), std::move(decision.error_message)};
+    case Kind::kNothing:
+    case Kind::kStart:
+    case Kind::kRequeue:
+      break;
+  }
+  return {};
 }
 
 absl::Duration requeue_delay(int attempt) {

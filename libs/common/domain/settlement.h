@@ -36,6 +36,19 @@ inline constexpr int kMaxNotAccepted = 3;
 
 SettleDecision settle(const ExecutionNews& news);
 
+// What became of a wish to cancel a job.
+struct CancelResult {
+  enum class Kind { kPending, kCancelled, kCompleted, kFailed };
+  Kind kind = Kind::kPending;
+  std::string error_code;  // kFailed
+  std::string error_message;
+};
+
+// Of the job itself when it is final, else of what its execution's news (null when it has none) will make of it once it
+// is settled: nobody has to wait for the dispatcher.
+CancelResult cancel_result(JobStatus job, std::string_view error_code, std::string_view error_message,
+                           const ExecutionNews* execution);
+
 // How long a job that came back waits before it is claimed again: 0.25 s doubling to 30 s, by attempt (from 1).
 absl::Duration requeue_delay(int attempt);
 

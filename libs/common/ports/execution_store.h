@@ -112,7 +112,8 @@ class ExecutionStore {
   // Those of `ids` that exist, by id, without header_names and live_executions. One query for a fleet.
   virtual base::Task<absl::StatusOr<std::vector<InstanceRow>>> instances(std::vector<InstanceId> ids) = 0;
   // What the holder of `owner`'s leases, expired ones included, does not know yet, by id: its live executions (assigned
-  // … collecting) other than `known`, and those with a wish to cancel. One query for a fleet, and few rows.
+  // … collecting) other than `known`, those with a wish to cancel, and those that an operator gave up and whose prompts
+  // nobody has looked after yet (final, given_up_at, no stray_seen_at). One query for a fleet, and few rows.
   virtual base::Task<absl::StatusOr<std::vector<ExecutionRow>>> news(std::string owner,
                                                                      std::vector<ExecutionId> known) = 0;
   // Secrets, by name.
@@ -152,6 +153,10 @@ class ExecutionStore {
   // became of it. Fenced by the lease's epoch; false when it is not ours.
   virtual base::Task<absl::StatusOr<bool>> lift_quarantine(InstanceId instance, Epoch epoch, ExecutionId by,
                                                            std::string stray_outcome) = 0;
+  // What became of the prompt of an execution that an operator gave up: completed, failed, interrupted or vanished.
+  // Fenced by the lease's epoch of its instance; false when it is not ours, or was recorded before.
+  virtual base::Task<absl::StatusOr<bool>> record_stray(ExecutionId id, InstanceId instance, Epoch epoch,
+                                                        std::string outcome) = 0;
   // At most one state of each instance. Each is fenced by its lease's epoch; returns those whose lease is ours, by id.
   // Sets last_connected_at / last_disconnected_at.
   virtual base::Task<absl::StatusOr<std::vector<InstanceId>>> set_instance_states(

@@ -40,6 +40,14 @@ struct JobError {
   std::string node_class;
 };
 
+// What really happened to a job that failed as submission_unclear, as an operator found out.
+struct OperatorNote {
+  bool ran = false;
+  std::string who;
+  std::string why;
+  absl::Time at;
+};
+
 struct JobRow {
   JobId id;
   std::string uid;  // canonical lowercase UUID
@@ -64,6 +72,7 @@ struct JobRow {
   int attempt = 0;
   int event_seq = 0;
   std::optional<std::string> waiting_reason;  // pending jobs only, from wait_groups
+  std::optional<OperatorNote> operator_note;  // the last one; not in lists
 };
 
 // A lifecycle event: durable, numbered. id is the position within the database's epoch, seq the gap-free number per
@@ -137,7 +146,8 @@ struct ExecutionRow {
   std::optional<absl::Time> last_sign_at;   // a message of its prompt was last heard
   std::optional<std::string> limit_passed;  // domain::code::kLimitRun or kLimitSilence: it is being stopped for it
   absl::Time read_at;                       // the database's clock when this row was read
-  int adoption_run = 0;  // adoptions in quick succession (domain::kAdoptionGapSecs), the last included
+  int adoption_run = 0;                   // adoptions in quick succession (domain::kAdoptionGapSecs), the last included
+  std::optional<absl::Time> given_up_at;  // by an operator, while its prompt may have been at the instance
   // It was given up while its prompt was still at the instance, and what became of that.
   std::optional<absl::Time> stray_seen_at;
   std::optional<std::string> stray_outcome;  // completed | failed | interrupted | vanished

@@ -89,6 +89,9 @@ ports::JobRow FakeDatabase::view(const JobRecord& job) const {
   if (row.status == ports::JobStatus::kPending && !row.claimed_at && !tables_.waiting_reason.empty()) {
     row.waiting_reason = tables_.waiting_reason;
   }
+  if (const auto note = tables_.operator_notes.find(row.id); note != tables_.operator_notes.end()) {
+    row.operator_note = note->second;
+  }
   return row;
 }
 

@@ -124,6 +124,8 @@ class Transaction {
   void drop_slot(const SlotKey& slot);
   void free_slot_of(const ports::ExecutionRow& execution);
   void set_waiting_reason(std::string reason);
+  // With an id of its own; `note` is what it says of its job.
+  absl::Status record(ports::OperatorRecord action, const std::optional<ports::OperatorNote>& note);
 
   // Writes a lifecycle event and raises job.row.event_seq; the caller put()s the job in the same transaction.
   absl::Status write_event(JobRecord& job, std::string_view type, std::optional<ports::ExecutionId> execution,

@@ -172,6 +172,19 @@ absl::StatusOr<bool> write_limit(Transaction& txn, ports::ExecutionId id, ports:
   return true;
 }
 
+absl::StatusOr<bool> write_stray(Transaction& txn, ports::ExecutionId id, ports::InstanceId instance,
+                                 ports::Epoch epoch, const std::string& outcome) {
+  const ExecutionRecord* found = txn.database().execution(id);
+  if (found == nullptr || found->row.instance_id != instance || !holds_lease(txn.tables(), instance, epoch))
+    return false;
+  if (!found->row.given_up_at || found->row.stray_seen_at) return false;
+  ExecutionRecord execution = *found;
+  execution.row.stray_seen_at = txn.now();
+  execution.row.stray_outcome = outcome;
+  RETURN_IF_ERROR(txn.put(execution, Owner::kBridge));
+  return true;
+}
+
 }  // namespace
 
 base::Task<absl::StatusOr<std::vector<ports::Lease>>> FakeExecutionStore::reclaim(ports::BridgeIdentity who,
@@ -232,20 +245,21 @@ base::Task<absl::StatusOr<std::vector<ports::InstanceRow>>> FakeExecutionStore::
 base::Task<absl::StatusOr<std::vector<ports::ExecutionRow>>> FakeExecutionStore::news(
     std::string owner, std::vector<ports::ExecutionId> known) {
   using Result = absl::StatusOr<std::vector<ports::ExecutionRow>>;
-  return FakeStore::read<Result>("news",
-                                 [owner = std::move(owner), known = std::move(known)](Transaction& txn) -> Result {
-                                   std::vector<ports::ExecutionRow> rows;
-                                   for (const auto& [id, execution] : txn.tables().executions) {
-                                     const ports::ExecutionRow& row = execution.row;
-                                     const auto lease = txn.tables().leases.find(row.instance_id);
-                                     if (lease == txn.tables().leases.end() || lease->second.owner != owner) continue;
-                                     const bool is_known = std::find(known.begin(), known.end(), id) != known.end();
-                                     if (domain::is_final(row.state) || (is_known && !row.cancel_requested_at))
-                                       continue;
-                                     rows.push_back(seen(txn.database(), execution));
-                                   }
-                                   return rows;
-                                 });
+  return FakeStore::read<Result>(
+      "news", [owner = std::move(owner), known = std::move(known)](Transaction& txn) -> Result {
+        std::vector<ports::ExecutionRow> rows;
+        for (const auto& [id, execution] : txn.tables().executions) {
+          const ports::ExecutionRow& row = execution.row;
+          const auto lease = txn.tables().leases.find(row.instance_id);
+          if (lease == txn.tables().leases.end() || lease->second.owner != owner) continue;
+          const bool is_known = std::find(known.begin(), known.end(), id) != known.end();
+          const bool stray = row.given_up_at && !row.stray_seen_at;
+          const bool news = !domain::is_final(row.state) && (!is_known || row.cancel_requested_at);
+          if (!news && !stray) continue;
+          rows.push_back(seen(txn.database(), execution));
+        }
+        return rows;
+      });
 }
 
 base::Task<absl::StatusOr<ports::ExecutionRow>> FakeExecutionStore::read(ports::ExecutionId id) {
@@ -329,6 +343,14 @@ base::Task<absl::StatusOr<bool>> FakeExecutionStore::lift_quarantine(ports::Inst
   return write<absl::StatusOr<bool>>("lift_quarantine", Draws{},
                                      [instance, epoch, by, outcome = std::move(stray_outcome)](Transaction& txn) {
                                        return end_quarantine(txn, instance, epoch, by, outcome);
+                                     });
+}
+
+base::Task<absl::StatusOr<bool>> FakeExecutionStore::record_stray(ports::ExecutionId id, ports::InstanceId instance,
+                                                                  ports::Epoch epoch, std::string outcome) {
+  return write<absl::StatusOr<bool>>("record_stray", Draws{},
+                                     [id, instance, epoch, outcome = std::move(outcome)](Transaction& txn) {
+                                       return write_stray(txn, id, instance, epoch, outcome);
                                      });
 }
 

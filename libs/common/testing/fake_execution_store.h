@@ -43,6 +43,8 @@ class FakeExecutionStore : public ports::ExecutionStore, private FakeStore {
                                               domain::Quarantine reason) override;
   base::Task<absl::StatusOr<bool>> lift_quarantine(ports::InstanceId instance, ports::Epoch epoch,
                                                    ports::ExecutionId by, std::string stray_outcome) override;
+  base::Task<absl::StatusOr<bool>> record_stray(ports::ExecutionId id, ports::InstanceId instance, ports::Epoch epoch,
+                                                std::string outcome) override;
   base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> set_instance_states(
       std::vector<ports::InstanceState> states) override;
   base::Task<absl::StatusOr<bool>> set_capabilities(ports::InstanceId id, ports::Epoch epoch,

@@ -8,6 +8,7 @@
 #include "libs/common/base/json.h"
 #include "libs/common/base/status_macros.h"
 #include "libs/common/testing/fake_text.h"
+#include "libs/common/testing/fake_wish.h"
 
 namespace renderyard::testing {
 
@@ -80,31 +81,10 @@ std::vector<ports::JobRow> list_jobs(Transaction& txn, const ports::JobListQuery
     row.workflow.clear();
     row.parameters_json.clear();
     row.result_json.reset();
+    row.operator_note.reset();
     rows.push_back(std::move(row));
   }
   return rows;
-}
-
-absl::StatusOr<ports::CancelOutcome> record_wish(Transaction& txn, ports::JobId id, ports::UserId by) {
-  const JobRecord* found = txn.database().job(id);
-  if (found == nullptr) return absl::NotFoundError("no such job");
-  if (found->row.status == ports::JobStatus::kCancelled) return ports::CancelOutcome::kAlreadyCancelled;
-  if (domain::is_final(found->row.status)) return ports::CancelOutcome::kAlreadyEnded;
-  if (found->row.cancel_requested_at) return ports::CancelOutcome::kRecorded;
-  JobRecord job = *found;
-  job.row.cancel_requested_at = txn.now();
-  job.cancel_requested_by = by;
-  base::json::object data;
-  data["by"] = by.value;
-  RETURN_IF_ERROR(
-      txn.write_event(job, ports::event_type::kCancelRequested, job.row.execution_id, base::json::serialize(data)));
-  RETURN_IF_ERROR(txn.put(job, Owner::kGateway));
-  if (!job.row.execution_id) return ports::CancelOutcome::kRecorded;
-  ExecutionRecord execution = *txn.database().execution(*job.row.execution_id);
-  if (domain::is_final(execution.row.state)) return ports::CancelOutcome::kRecorded;
-  execution.row.cancel_requested_at = job.row.cancel_requested_at;
-  RETURN_IF_ERROR(txn.put(execution, Owner::kGateway));
-  return ports::CancelOutcome::kRecorded;
 }
 
 std::vector<ports::JobEvent> read_events(Transaction& txn, const ports::EventQuery& query) {

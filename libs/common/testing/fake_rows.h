@@ -13,6 +13,7 @@
 
 #include "libs/common/ports/instance_store.h"
 #include "libs/common/ports/model.h"
+#include "libs/common/ports/operator_store.h"
 
 namespace renderyard::testing {
 
@@ -71,7 +72,9 @@ struct FakeTables {
   std::map<std::pair<ports::UserId, std::string>, IdempotencyRecord> idempotency_keys;
   std::map<OutputKey, ports::OutputRow> outputs;
   std::map<std::string, std::int64_t> blobs;  // sha256 -> size; referenced content
-  std::string waiting_reason;                 // empty = nothing waits
+  std::map<std::int64_t, ports::OperatorRecord> operator_actions;
+  std::map<ports::JobId, ports::OperatorNote> operator_notes;  // the last one of each job
+  std::string waiting_reason;                                  // empty = nothing waits
   ports::ClusterMeta meta;
 };
 

@@ -276,6 +276,16 @@ void Transaction::set_waiting_reason(std::string reason) {
   database_.tables_.waiting_reason = std::move(reason);
 }
 
+absl::Status Transaction::record(ports::OperatorRecord action, const std::optional<ports::OperatorNote>& note) {
+  RETURN_IF_ERROR(check_text("who", action.who));
+  RETURN_IF_ERROR(check_text("why", action.why));
+  if (!domain::check_operator(action.who, action.why).ok()) return database_.defect("operator_actions: who or why");
+  action.id = static_cast<std::int64_t>(tables().operator_actions.size()) + 1;
+  if (note) assign(database_.tables_.operator_notes, *action.job_id, *note);
+  assign(database_.tables_.operator_actions, action.id, std::move(action));
+  return absl::OkStatus();
+}
+
 absl::Status Transaction::write_event(JobRecord& job, std::string_view type,
                                       std::optional<ports::ExecutionId> execution, std::string data_json) {
   RETURN_IF_ERROR(check_json_object("job_events.data", data_json));

@@ -8,10 +8,12 @@
 #include <utility>
 
 #include "libs/common/domain/comfy_json.h"
+#include "libs/common/testing/fake_cancel_store.h"
 #include "libs/common/testing/fake_dispatch_store.h"
 #include "libs/common/testing/fake_execution_store.h"
 #include "libs/common/testing/fake_instance_store.h"
 #include "libs/common/testing/fake_job_store.h"
+#include "libs/common/testing/fake_operator_store.h"
 #include "services/bridge/comfy/comfy_client.h"
 
 namespace renderyard::testing {
@@ -61,6 +63,13 @@ base::Task<absl::Status> append_all(base::Stream<ports::BridgeEvent>& stream, st
   }
 }
 
+base::Task<absl::Status> keep_answer(base::Task<absl::StatusOr<domain::CancelResult>> task,
+                                     std::shared_ptr<BridgeLab::Cancelled> out) {
+  absl::StatusOr<domain::CancelResult> value = co_await std::move(task);
+  out->emplace(std::move(value));
+  co_return absl::OkStatus();
+}
+
 }  // namespace
 
 struct BridgeLab::Process {
@@ -69,6 +78,7 @@ struct BridgeLab::Process {
         clients(comfy_io, strand, clock, {.ca_file = lab.ca_file_, .download_stall = absl::Seconds(2)}),
         crashing(clients, lab.deadly_),
         store(strand, lab.database_, lab.link_),
+        cancels(strand, lab.database_, lab.link_),
         artifacts(strand, lab.depot_, lab.link_),
         cache(strand, lab.redis_, lab.link_),
         hints(strand, lab.hints_),
@@ -90,6 +100,7 @@ struct BridgeLab::Process {
   comfy::ComfyClients clients;
   CrashingClients crashing;
   FakeExecutionStore store;
+  FakeCancelStore cancels;
   FakeArtifacts artifacts;
   FakeProgressCache cache;
   FakeHints hints;
@@ -217,6 +228,20 @@ void BridgeLab::make_deadly(Deadly deadly) {
     crashed_ = true;
     return true;
   };
+}
+
+std::shared_ptr<const BridgeLab::Cancelled> BridgeLab::cancel(ports::JobId job, absl::Duration patience) {
+  auto result = std::make_shared<Cancelled>();
+  const bridge::CancelDeps deps{bridge_->cancels, bridge_->hints, bridge_->clock};
+  const absl::Time deadline = bridge_->clock.now() + patience;
+  base::spawn_root(bridge_->strand, keep_answer(bridge::cancel_job(deps, job, deadline), result),
+                   [](const absl::Status&) {});
+  return result;
+}
+
+ports::GivenUp BridgeLab::give_up(ports::ExecutionId execution) {
+  FakeOperatorStore operators(office_.strand(), database_, link_);
+  return now(operators.give_up(row(execution).job_id, {"anna", "it hangs"}));
 }
 
 const ports::ExecutionRow& BridgeLab::row(ports::ExecutionId execution) const {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "libs/common/ports/instance_store.h"
+#include "libs/common/ports/operator_store.h"
 #include "libs/common/runtime/kernel_random.h"
 #include "libs/common/testing/fake_artifacts.h"
 #include "libs/common/testing/fake_database.h"
@@ -22,6 +23,7 @@
 #include "libs/common/testing/fake_progress_cache.h"
 #include "services/bridge/bridge.h"
 #include "services/bridge/bridge_metrics.h"
+#include "services/bridge/cancelling.h"
 #include "tests/integration/bridge/crashing_clients.h"
 #include "tests/integration/comfy/sim_process.h"
 #include "tests/support/real_loop.h"
@@ -64,6 +66,11 @@ class BridgeLab {
   // As an operator, without a hint. instance() stays the removed one.
   void remove();
   void wish_cancel(ports::ExecutionId execution);
+  // CancelExecution at the bridge that lives now, with so much time; the result once it is there.
+  using Cancelled = std::optional<absl::StatusOr<domain::CancelResult>>;
+  std::shared_ptr<const Cancelled> cancel(ports::JobId job, absl::Duration patience);
+  // As an operator; the bridge is not told of it.
+  ports::GivenUp give_up(ports::ExecutionId execution);
 
   // What a dispatcher may fill now.
   std::size_t free_slots();

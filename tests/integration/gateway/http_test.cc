@@ -65,6 +65,7 @@ TEST_F(GatewayHttpTest, AJobIsStoredAndShownAsItWasSent) {
   EXPECT_EQ(job.at("metadata").at("k").as_string(), "v");
   EXPECT_EQ(job.at("name").as_string(), "first");
   EXPECT_TRUE(job.at("error").is_null());
+  EXPECT_TRUE(job.at("operator_note").is_null());
   EXPECT_EQ(job.at("submitted_at").as_string().size(), std::string("2026-01-02T03:04:05.678Z").size());
   EXPECT_EQ(http.get("/api/v1/jobs/" + uid)->body, shown->body);
 }

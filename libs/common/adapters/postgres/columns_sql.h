@@ -10,7 +10,7 @@
   "e.error_message, "                                                                                                  \
   "e.error_details->>'node_id', e.error_details->>'node_class', e.adoptions, e.assigned_at, e.submitted_at, "          \
   "e.accepted_at, e.started_at, e.ended_at, e.completed_at, e.settled_at, e.last_sign_at, e.limit_passed, "            \
-  "clock_timestamp(), e.adoption_run, e.stray_seen_at, e.stray_outcome"
+  "clock_timestamp(), e.adoption_run, e.stray_seen_at, e.stray_outcome, e.given_up_at"
 
 // domain::ExecutionState: those that are not final, and those that occupy a slot.
 #define RENDERYARD_LIVE_STATES "('assigned', 'submitting', 'queued', 'running', 'collecting')"

@@ -344,6 +344,14 @@ base::Task<absl::StatusOr<bool>> ExecutionStore::lift_quarantine(ports::Instance
   return offload<absl::StatusOr<bool>>(pool_, strand_, std::move(work));
 }
 
+base::Task<absl::StatusOr<bool>> ExecutionStore::record_stray(ports::ExecutionId id, ports::InstanceId instance,
+                                                              ports::Epoch epoch, std::string outcome) {
+  auto work = [id, instance, epoch, outcome = std::move(outcome)](Session& session) -> absl::StatusOr<bool> {
+    return !session.run(sql::kRecordStray, Params().add(id).add(instance).add(epoch).add(outcome)).empty();
+  };
+  return offload<absl::StatusOr<bool>>(pool_, strand_, std::move(work));
+}
+
 base::Task<absl::StatusOr<std::vector<ports::InstanceId>>> ExecutionStore::set_instance_states(
     std::vector<ports::InstanceState> states) {
   auto work = [states = std::move(states)](Session& session) -> absl::StatusOr<std::vector<ports::InstanceId>> {

@@ -104,11 +104,15 @@ inline constexpr Statement kAccess = {
 inline constexpr Statement kInstances = {"instances", "SELECT " RENDERYARD_INSTANCE_COLUMNS_PLAIN R"(
 FROM comfyui_instances i)" RENDERYARD_INSTANCE_JOINS " WHERE i.id = ANY ($1::bigint[]) ORDER BY i.id"};
 
-// $1 owner, $2 known executions. By id.
-inline constexpr Statement kNews = {"news", "SELECT " RENDERYARD_EXECUTION_COLUMNS R"(
-FROM instance_leases l JOIN comfyui_executions e ON e.instance_id = l.instance_id
-WHERE l.owner = $1 AND e.status IN )" RENDERYARD_LIVE_STATES R"(
-  AND (e.cancel_requested_at IS NOT NULL OR e.id <> ALL ($2::bigint[])) ORDER BY e.id)"};
+// $1 owner, $2 known executions. By id. Each part has a small index of its own.
+inline constexpr Statement kNews = {"news", "SELECT " RENDERYARD_EXECUTION_COLUMNS R"( FROM (
+  SELECT x.* FROM instance_leases l JOIN comfyui_executions x ON x.instance_id = l.instance_id
+  WHERE l.owner = $1 AND x.status IN )" RENDERYARD_LIVE_STATES R"(
+    AND (x.cancel_requested_at IS NOT NULL OR x.id <> ALL ($2::bigint[]))
+  UNION ALL
+  SELECT x.* FROM instance_leases l JOIN comfyui_executions x ON x.instance_id = l.instance_id
+  WHERE l.owner = $1 AND x.given_up_at IS NOT NULL AND x.stray_seen_at IS NULL) e
+ORDER BY e.id)"};
 
 // $1 execution. 0 or 1 row.
 inline constexpr Statement kRead = {
@@ -273,6 +277,15 @@ stray AS (
   UPDATE comfyui_executions e SET stray_outcome = $4
   FROM lease WHERE e.id = $3 AND $4 <> '' AND e.stray_seen_at IS NOT NULL)
 SELECT 1 FROM lease)"};
+
+// $1 execution, $2 instance, $3 epoch, $4 what became of its prompt. The lease is held FOR KEY SHARE as in kStart. 0
+// rows: not ours, or recorded before.
+inline constexpr Statement kRecordStray = {"record_stray", R"(
+WITH lease AS (
+  SELECT 1 FROM instance_leases WHERE instance_id = $2 AND epoch = $3 FOR KEY SHARE)
+UPDATE comfyui_executions e SET stray_seen_at = clock_timestamp(), stray_outcome = $4
+FROM lease WHERE e.id = $1 AND e.instance_id = $2 AND e.given_up_at IS NOT NULL AND e.stray_seen_at IS NULL
+RETURNING e.id)"};
 
 // $1 instances, $2 epochs, $3 statuses, $4 attempts, $5 reasons. The leases are held FOR KEY SHARE as in kStart. Rows:
 // instances whose lease is ours.

@@ -41,6 +41,14 @@ ports::JobRow read_job(const pqxx::row& columns) {
   row.attempt = reader.small();
   row.event_seq = reader.small();
   row.waiting_reason = reader.maybe_text();
+  if (const auto ran = reader.maybe_boolean()) {
+    ports::OperatorNote note;
+    note.ran = *ran;
+    note.who = reader.text();
+    note.why = reader.text();
+    note.at = reader.time();
+    row.operator_note = std::move(note);
+  }
   return row;
 }
 

@@ -53,7 +53,7 @@ WHERE k.user_id = $1 AND k.key = $2)"};
 
 // Progress is that of the job's execution while it lives; jobs are not written for progress. The waiting reason belongs
 // to pending, unclaimed jobs; needs_key '' speaks for all groups.
-#define RENDERYARD_JOB_COLUMNS(workflow, parameters, result)                                                       \
+#define RENDERYARD_JOB_COLUMNS(workflow, parameters, result, note, joins)                                          \
   "j.id, j.uid, j.job_type, j.status_id, j.submitted_by, j.worker_id, j.priority, " workflow ", " parameters       \
   ", "                                                                                                             \
   "j.name, j.metadata::text, " result                                                                              \
@@ -62,10 +62,17 @@ WHERE k.user_id = $1 AND k.key = $2)"};
   "j.progress_message, j.submitted_at, j.claimed_at, j.started_at, j.completed_at, j.cancel_requested_at, "        \
   "j.estimated_duration_secs, j.actual_duration_secs, j.retry_of_job_id, j.execution_id, j.attempt, j.event_seq, " \
   "CASE WHEN j.status_id = 1 AND j.claimed_at IS NULL THEN (SELECT g.reason FROM wait_groups g"                    \
-  " WHERE g.needs_key IN (j.needs_key, '') ORDER BY g.needs_key DESC LIMIT 1) END"                                 \
-  " FROM jobs j LEFT JOIN comfyui_executions e ON e.id = j.execution_id "
-#define RENDERYARD_WHOLE_JOB "SELECT " RENDERYARD_JOB_COLUMNS("j.workflow", "j.parameters::text", "j.result::text")
-#define RENDERYARD_LISTED_JOB "SELECT " RENDERYARD_JOB_COLUMNS("''::text", "''::text", "NULL::text")
+  " WHERE g.needs_key IN (j.needs_key, '') ORDER BY g.needs_key DESC LIMIT 1) END, " note                          \
+  " FROM jobs j LEFT JOIN comfyui_executions e ON e.id = j.execution_id " joins
+// The last note of an operator; only jobs that failed so have one.
+#define RENDERYARD_LAST_NOTE                                                                               \
+  "LEFT JOIN LATERAL (SELECT (a.data->>'ran')::boolean AS ran, a.who, a.why, a.at FROM operator_actions a" \
+  " WHERE a.job_id = j.id AND a.action = 'note' ORDER BY a.id DESC LIMIT 1) n ON j.error_code = 'submission_unclear' "
+#define RENDERYARD_WHOLE_JOB                                                                                          \
+  "SELECT " RENDERYARD_JOB_COLUMNS("j.workflow", "j.parameters::text", "j.result::text", "n.ran, n.who, n.why, n.at", \
+                                   RENDERYARD_LAST_NOTE)
+#define RENDERYARD_LISTED_JOB \
+  "SELECT " RENDERYARD_JOB_COLUMNS("''::text", "''::text", "NULL::text", "NULL::boolean, NULL, NULL, NULL", "")
 
 // $1 id. 0 or 1 row.
 inline constexpr Statement kGetJob = {"get_job", RENDERYARD_WHOLE_JOB "WHERE j.id = $1"};
@@ -86,9 +93,9 @@ inline constexpr Statement kOutputs = {"outputs", R"(
 SELECT job_id, n, execution_id, node_id, kind, filename, content_type, size_bytes, sha256
 FROM job_outputs WHERE job_id = $1 ORDER BY n)"};
 
-// $1 job, $2 who. Locks the job. The wish is written once, the event only then; `moved` updates the row that `job` has
-// locked, so it cannot lose a race. 1 row: the job's status before, and the execution to copy the wish to when there is
-// one and the wish is new; 0 rows: no such job.
+// $1 job, $2 who or null. Locks the job. The wish is written once, the event only then; `moved` updates the row that
+// `job` has locked, so it cannot lose a race. 1 row: the job's status before, and the execution to copy the wish to
+// when there is one and the wish is new; 0 rows: no such job.
 inline constexpr Statement kRecordWish = {"record_wish", R"(
 WITH job AS (
   SELECT id, status_id, cancel_requested_at FROM jobs WHERE id = $1 FOR NO KEY UPDATE),

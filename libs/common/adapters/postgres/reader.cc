@@ -31,6 +31,12 @@ std::optional<std::string> Reader::maybe_text() {
   return std::string(field.c_str());
 }
 
+std::optional<bool> Reader::maybe_boolean() {
+  const pqxx::field field = next();
+  if (field.is_null()) return std::nullopt;
+  return field.as<bool>();
+}
+
 std::optional<int> Reader::maybe_small() {
   const pqxx::field field = next();
   if (field.is_null()) return std::nullopt;

@@ -33,6 +33,7 @@ class Reader {
 
   std::optional<std::string> maybe_text();
   std::optional<int> maybe_small();
+  std::optional<bool> maybe_boolean();
   std::optional<absl::Time> maybe_time();
   std::optional<absl::Time> maybe_unix_ms();
   template <class IdType>

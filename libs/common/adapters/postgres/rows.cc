@@ -64,6 +64,7 @@ ports::ExecutionRow read_execution(Reader& reader) {
   row.adoption_run = reader.small();
   row.stray_seen_at = reader.maybe_time();
   row.stray_outcome = reader.maybe_text();
+  row.given_up_at = reader.maybe_time();
   return row;
 }
 

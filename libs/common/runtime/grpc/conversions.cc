@@ -8,17 +8,17 @@ namespace renderyard::runtime {
 
 namespace {
 
-void set_time(absl::Time time, google::protobuf::Timestamp& message) {
-  const timespec spec = absl::ToTimespec(time);
-  message.set_seconds(spec.tv_sec);
-  message.set_nanos(static_cast<std::int32_t>(spec.tv_nsec));
-}
-
 absl::Time time_of(const google::protobuf::Timestamp& message) {
   return absl::FromUnixSeconds(message.seconds()) + absl::Nanoseconds(message.nanos());
 }
 
 }  // namespace
+
+void set_time(absl::Time time, google::protobuf::Timestamp& message) {
+  const timespec spec = absl::ToTimespec(time);
+  message.set_seconds(spec.tv_sec);
+  message.set_nanos(static_cast<std::int32_t>(spec.tv_nsec));
+}
 
 v1::JobEvent to_proto(const ports::JobEvent& event) {
   v1::JobEvent message;

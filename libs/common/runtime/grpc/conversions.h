@@ -13,6 +13,8 @@
 
 namespace renderyard::runtime {
 
+void set_time(absl::Time time, google::protobuf::Timestamp& message);
+
 v1::JobEvent to_proto(const ports::JobEvent& event);
 ports::JobEvent from_proto(const v1::JobEvent& message);
 
