@@ -39,7 +39,7 @@ end_polls() {
     begun { at[++n] = $2; requests[n] = 1 }
     END { for (i = 1; i <= n; ++i) printf "%.3f %d\n", at[i] / 1000000, requests[i] }' >"$run_dir/looks"
   local pauses per_hour=null requests=null
-  pauses=$(awk 'NR > 1 { printf "%s%.0f", NR > 2 ? " " : "", $1 - at } { at = $1 }' "$run_dir/looks")
+  pauses=$(awk 'NR > 1 { printf "%s%.0f", (NR > 2 ? " " : ""), $1 - at } { at = $1 }' "$run_dir/looks")
   if (($(wc -l <"$run_dir/looks") >= 2)); then
     per_hour=$(tail -n 2 "$run_dir/looks" | awk '{ at[NR] = $1 } END { printf "%.1f", 3600 / (at[2] - at[1]) }')
     requests=$(tail -n 2 "$run_dir/looks" | awk '{ at[NR] = $1; n = $2 } END { printf "%.1f", n * 3600 / (at[2] - at[1]) }')
