@@ -3,13 +3,9 @@
 #include <absl/status/status.h>
 #include <google/protobuf/util/time_util.h>
 #include <grpcpp/client_context.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 
-#include <chrono>
 #include <cstdio>
 #include <iostream>
-#include <memory>
 #include <utility>
 
 #include "cli/access_file.h"
@@ -20,16 +16,10 @@ namespace renderyard::cli {
 
 namespace {
 
-constexpr auto kDeadline = std::chrono::seconds(10);
-
-// The bridge's port is bound to loopback unless it has TLS; this tool speaks to it from the same machine.
-std::unique_ptr<v1::InstanceService::Stub> stub(const std::string& bridge) {
-  return v1::InstanceService::NewStub(grpc::CreateChannel(bridge, grpc::InsecureChannelCredentials()));
-}
-
-int fail(const std::string& bridge, const grpc::Status& status) {
+int fail(const ServicePeer& bridge, const grpc::Status& status) {
   std::cerr << "renderyard: ";
-  if (status.error_code() == grpc::StatusCode::UNAVAILABLE) std::cerr << "no bridge answers at " << bridge << ": ";
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE)
+    std::cerr << "no bridge answers at " << bridge.address << ": ";
   std::cerr << status.error_message() << "\n";
   return 1;
 }
@@ -67,21 +57,28 @@ void print(const v1::Instance& instance) {
               instance.status_reason().empty() ? "" : "  ", instance.status_reason().c_str(), unfit(instance).c_str());
 }
 
-// One call with a deadline; its answer's instance is printed.
+// One call with a deadline. The exit code: 0, or it has been said why not.
 template <class Request, class Response, class Call>
-int call_and_print(const std::string& bridge, const Request& request, Call call) {
+int ask(const ServicePeer& bridge, const Request& request, Response& response, Call call) {
+  const absl::StatusOr<PeerChannel> peer = PeerChannel::open(bridge);
+  if (!peer.ok()) return fail(peer.status());
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
-  Response response;
-  const auto service = stub(bridge);
-  const grpc::Status status = ((*service).*call)(&context, request, &response);
-  if (!status.ok()) return fail(bridge, status);
-  print(response.instance());
-  return 0;
+  peer->prepare(context);
+  const auto stub = v1::InstanceService::NewStub(peer->channel());
+  const grpc::Status status = ((*stub).*call)(&context, request, &response);
+  return status.ok() ? 0 : fail(bridge, status);
 }
 
 template <class Request, class Response, class Call>
-int act(const std::string& bridge, const std::string& name, Call call) {
+int call_and_print(const ServicePeer& bridge, const Request& request, Call call) {
+  Response response;
+  const int code = ask(bridge, request, response, call);
+  if (code == 0) print(response.instance());
+  return code;
+}
+
+template <class Request, class Response, class Call>
+int act(const ServicePeer& bridge, const std::string& name, Call call) {
   Request request;
   request.set_name(name);
   return call_and_print<Request, Response>(bridge, request, call);
@@ -110,7 +107,7 @@ const char* yes_no(bool value) {
 
 }  // namespace
 
-int add_instance(const std::string& bridge, const std::string& name, const InstanceSettings& settings) {
+int add_instance(const ServicePeer& bridge, const std::string& name, const InstanceSettings& settings) {
   v1::AddInstanceRequest request;
   request.set_name(name);
   const absl::Status filled = fill(settings, request);
@@ -119,7 +116,7 @@ int add_instance(const std::string& bridge, const std::string& name, const Insta
                                                                          &v1::InstanceService::Stub::AddInstance);
 }
 
-int change_instance(const std::string& bridge, const std::string& name, const InstanceSettings& settings) {
+int change_instance(const ServicePeer& bridge, const std::string& name, const InstanceSettings& settings) {
   v1::ChangeInstanceRequest request;
   request.set_name(name);
   const absl::Status filled = fill(settings, request);
@@ -128,26 +125,21 @@ int change_instance(const std::string& bridge, const std::string& name, const In
       bridge, request, &v1::InstanceService::Stub::ChangeInstance);
 }
 
-int list_instances(const std::string& bridge, bool with_removed) {
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+int list_instances(const ServicePeer& bridge, bool with_removed) {
   v1::ListInstancesRequest request;
   request.set_with_removed(with_removed);
   v1::ListInstancesResponse response;
-  const grpc::Status status = stub(bridge)->ListInstances(&context, request, &response);
-  if (!status.ok()) return fail(bridge, status);
+  if (const int code = ask(bridge, request, response, &v1::InstanceService::Stub::ListInstances); code != 0)
+    return code;
   for (const v1::Instance& instance : response.instances()) print(instance);
   return 0;
 }
 
-int show_instance(const std::string& bridge, const std::string& name) {
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+int show_instance(const ServicePeer& bridge, const std::string& name) {
   v1::GetInstanceRequest request;
   request.set_name(name);
   v1::GetInstanceResponse response;
-  const grpc::Status status = stub(bridge)->GetInstance(&context, request, &response);
-  if (!status.ok()) return fail(bridge, status);
+  if (const int code = ask(bridge, request, response, &v1::InstanceService::Stub::GetInstance); code != 0) return code;
   const v1::Instance& instance = response.instance();
   print(instance);
   std::string headers;
@@ -175,7 +167,7 @@ int show_instance(const std::string& bridge, const std::string& name) {
   return 0;
 }
 
-int act_on_instance(const std::string& bridge, const std::string& name, InstanceAction action) {
+int act_on_instance(const ServicePeer& bridge, const std::string& name, InstanceAction action) {
   using Stub = v1::InstanceService::Stub;
   switch (action) {
     case InstanceAction::kEnable:

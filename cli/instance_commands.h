@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "cli/service_peer.h"
+
 namespace renderyard::cli {
 
 // What `add` and `change` were told; absent is left to the service.
@@ -17,10 +19,10 @@ struct InstanceSettings {
 
 enum class InstanceAction { kEnable, kDisable, kDrain, kUndrain, kRelease, kRemove };
 
-int add_instance(const std::string& bridge, const std::string& name, const InstanceSettings& settings);
-int change_instance(const std::string& bridge, const std::string& name, const InstanceSettings& settings);
-int list_instances(const std::string& bridge, bool with_removed);
-int show_instance(const std::string& bridge, const std::string& name);
-int act_on_instance(const std::string& bridge, const std::string& name, InstanceAction action);
+int add_instance(const ServicePeer& bridge, const std::string& name, const InstanceSettings& settings);
+int change_instance(const ServicePeer& bridge, const std::string& name, const InstanceSettings& settings);
+int list_instances(const ServicePeer& bridge, bool with_removed);
+int show_instance(const ServicePeer& bridge, const std::string& name);
+int act_on_instance(const ServicePeer& bridge, const std::string& name, InstanceAction action);
 
 }  // namespace renderyard::cli

@@ -18,7 +18,7 @@ using namespace renderyard;
 
 struct Arguments {
   cli::Connection connection;
-  std::string bridge = "127.0.0.1:7412";
+  cli::ServicePeer bridge{"127.0.0.1:7412", {}, {}};
   cli::SubmitCommand submit;
   std::string job;
   std::string status;
@@ -28,7 +28,8 @@ struct Arguments {
   std::string instance;
   cli::InstanceSettings settings;
   bool with_removed = false;
-  std::string dispatcher = "127.0.0.1:7411";
+  cli::ServicePeer dispatcher{"127.0.0.1:7411", {}, {}};
+  std::string tls_ca, service_token_file;
   cli::OperatorArguments by;
   std::int64_t job_number = 0;
   std::string ran;
@@ -187,12 +188,17 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--token-file", arguments.connection.token_file, "File that holds your token")
       ->envname("RENDERYARD_TOKEN_FILE");
-  app.add_option("--bridge", arguments.bridge, "gRPC address of a bridge, for `instance`")
+  app.add_option("--bridge", arguments.bridge.address, "gRPC address of a bridge, for `instance`")
       ->envname("RENDERYARD_BRIDGE")
       ->capture_default_str();
-  app.add_option("--dispatcher", arguments.dispatcher, "gRPC address of a dispatcher, for `operator`")
+  app.add_option("--dispatcher", arguments.dispatcher.address, "gRPC address of a dispatcher, for `operator`")
       ->envname("RENDERYARD_DISPATCHER")
       ->capture_default_str();
+  app.add_option("--tls-ca", arguments.tls_ca,
+                 "PEM file of the authority that bridges and dispatchers have certificates of")
+      ->envname("RENDERYARD_TLS_CA");
+  app.add_option("--service-token-file", arguments.service_token_file, "The services' token, when they ask for one")
+      ->envname("RENDERYARD_SERVICE_TOKEN_FILE");
   declare_submit(app, arguments, run);
   declare_jobs(app, arguments, run);
   declare_instances(app, arguments, run);
@@ -202,6 +208,10 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? 0 : 2;
+  }
+  for (cli::ServicePeer* peer : {&arguments.bridge, &arguments.dispatcher}) {
+    peer->tls_ca = arguments.tls_ca;
+    peer->service_token_file = arguments.service_token_file;
   }
   curl_global_init(CURL_GLOBAL_DEFAULT);
   const int code = run();

@@ -3,13 +3,10 @@
 #include <absl/strings/str_cat.h>
 #include <absl/time/time.h>
 #include <grpcpp/client_context.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <pwd.h>
 #include <unistd.h>
 
 #include <array>
-#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -21,20 +18,22 @@ namespace renderyard::cli {
 
 namespace {
 
-constexpr auto kDeadline = std::chrono::seconds(10);
-
-// One call with a deadline. The dispatcher's port is bound to loopback unless it has TLS; this tool speaks to it from
-// the same machine. False: it has been said why not.
+// One call with a deadline. False: it has been said why not.
 template <class Request, class Response, class Call>
-bool ask(const std::string& dispatcher, const Request& request, Response& response, Call call) {
+bool ask(const ServicePeer& dispatcher, const Request& request, Response& response, Call call) {
+  const absl::StatusOr<PeerChannel> peer = PeerChannel::open(dispatcher);
+  if (!peer.ok()) {
+    std::cerr << "renderyard: " << peer.status().message() << "\n";
+    return false;
+  }
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
-  const auto stub = v1::OperatorService::NewStub(grpc::CreateChannel(dispatcher, grpc::InsecureChannelCredentials()));
+  peer->prepare(context);
+  const auto stub = v1::OperatorService::NewStub(peer->channel());
   const grpc::Status status = ((*stub).*call)(&context, request, &response);
   if (status.ok()) return true;
   std::cerr << "renderyard: ";
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE)
-    std::cerr << "no dispatcher answers at " << dispatcher << ": ";
+    std::cerr << "no dispatcher answers at " << dispatcher.address << ": ";
   std::cerr << status.error_message() << "\n";
   return false;
 }
@@ -65,7 +64,7 @@ std::string login_name() {
   return found->pw_name;
 }
 
-int note_job(const std::string& dispatcher, std::int64_t job, bool ran, const OperatorArguments& by) {
+int note_job(const ServicePeer& dispatcher, std::int64_t job, bool ran, const OperatorArguments& by) {
   v1::NoteJobRequest request;
   request.set_job_id(job);
   request.set_ran(ran);
@@ -76,7 +75,7 @@ int note_job(const std::string& dispatcher, std::int64_t job, bool ran, const Op
   return 0;
 }
 
-int give_up(const std::string& dispatcher, std::int64_t job, const OperatorArguments& by) {
+int give_up(const ServicePeer& dispatcher, std::int64_t job, const OperatorArguments& by) {
   v1::GiveUpExecutionRequest request;
   request.set_job_id(job);
   sign(by, request);
@@ -91,7 +90,7 @@ int give_up(const std::string& dispatcher, std::int64_t job, const OperatorArgum
   return 0;
 }
 
-int free_slot(const std::string& dispatcher, const std::string& instance, int slot, const OperatorArguments& by) {
+int free_slot(const ServicePeer& dispatcher, const std::string& instance, int slot, const OperatorArguments& by) {
   v1::FreeSlotRequest request;
   request.set_instance(instance);
   request.set_slot(slot);
@@ -107,7 +106,7 @@ int free_slot(const std::string& dispatcher, const std::string& instance, int sl
   return 0;
 }
 
-int list_actions(const std::string& dispatcher, std::optional<std::int64_t> job, int limit) {
+int list_actions(const ServicePeer& dispatcher, std::optional<std::int64_t> job, int limit) {
   v1::ListOperatorActionsRequest request;
   if (job) request.set_job_id(*job);
   request.set_limit(limit);

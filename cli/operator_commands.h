@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "cli/service_peer.h"
+
 namespace renderyard::cli {
 
 struct OperatorArguments {
@@ -15,10 +17,10 @@ struct OperatorArguments {
 // The login name, for who is not told; empty when there is none.
 std::string login_name();
 
-int note_job(const std::string& dispatcher, std::int64_t job, bool ran, const OperatorArguments& by);
-int give_up(const std::string& dispatcher, std::int64_t job, const OperatorArguments& by);
-int free_slot(const std::string& dispatcher, const std::string& instance, int slot, const OperatorArguments& by);
+int note_job(const ServicePeer& dispatcher, std::int64_t job, bool ran, const OperatorArguments& by);
+int give_up(const ServicePeer& dispatcher, std::int64_t job, const OperatorArguments& by);
+int free_slot(const ServicePeer& dispatcher, const std::string& instance, int slot, const OperatorArguments& by);
 // Newest first; of one job when given.
-int list_actions(const std::string& dispatcher, std::optional<std::int64_t> job, int limit);
+int list_actions(const ServicePeer& dispatcher, std::optional<std::int64_t> job, int limit);
 
 }  // namespace renderyard::cli

@@ -36,6 +36,7 @@ inline constexpr std::string_view kOptionNames[] = {
     "batch",
     "dispatcher-id",
     "poll-interval",
+    "submission-attempts",
     "withdraw-after",
     // Gateway
     "dispatcher-addresses",
@@ -46,9 +47,19 @@ inline constexpr std::string_view kOptionNames[] = {
 
 // Variables with our prefix that other programs of the project read (the command line tool, tests, scripts).
 inline constexpr std::string_view kForeignVariables[] = {
-    "RENDERYARD_BIN_DIR",         "RENDERYARD_BRIDGE",   "RENDERYARD_GATEWAY",          "RENDERYARD_JOBS",
-    "RENDERYARD_RUN_DIR",         "RENDERYARD_SANITIZE", "RENDERYARD_SIMULATION_SEEDS", "RENDERYARD_TEST_BINARY_DIR",
-    "RENDERYARD_TEST_SOURCE_DIR", "RENDERYARD_TOKEN",    "RENDERYARD_TOKEN_FILE",       "RENDERYARD_URL",
+    "RENDERYARD_BIN_DIR",
+    "RENDERYARD_BRIDGE",
+    "RENDERYARD_DISPATCHER",
+    "RENDERYARD_GATEWAY",
+    "RENDERYARD_JOBS",
+    "RENDERYARD_RUN_DIR",
+    "RENDERYARD_SANITIZE",
+    "RENDERYARD_SIMULATION_SEEDS",
+    "RENDERYARD_TEST_BINARY_DIR",
+    "RENDERYARD_TEST_SOURCE_DIR",
+    "RENDERYARD_TOKEN",
+    "RENDERYARD_TOKEN_FILE",
+    "RENDERYARD_URL",
 };
 
 }  // namespace renderyard::runtime

@@ -31,7 +31,8 @@ namespace {
 constexpr char kHidden[] = "(set)";
 
 bool url_has_password(std::string_view url) {
-  if (absl::StrContains(base::to_absl(url), "password=")) return true;
+  // libpq takes `password = secret` too.
+  if (absl::StrContains(absl::StrReplaceAll(base::to_absl(url), {{" ", ""}, {"\t", ""}}), "password=")) return true;
   const auto scheme = url.find("://");
   if (scheme == std::string_view::npos) return false;
   const std::string_view authority = url.substr(scheme + 3, url.find_first_of("/?#", scheme + 3) - scheme - 3);

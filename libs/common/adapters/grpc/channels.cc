@@ -22,11 +22,12 @@ absl::StatusOr<std::shared_ptr<Channels>> Channels::create(const runtime::Transp
     ASSIGN_OR_RETURN(options.pem_root_certs, runtime::read_file("--tls-ca", security.tls_ca));
     credentials = grpc::SslCredentials(options);
   }
-  return std::make_shared<Channels>(std::move(credentials), std::move(token));
+  const auto encrypted = security.tls_ca.empty() ? Encrypted::kNo : Encrypted::kYes;
+  return std::make_shared<Channels>(std::move(credentials), encrypted, std::move(token));
 }
 
-Channels::Channels(std::shared_ptr<grpc::ChannelCredentials> credentials, std::string token)
-    : credentials_(std::move(credentials)), token_(std::move(token)) {}
+Channels::Channels(std::shared_ptr<grpc::ChannelCredentials> credentials, Encrypted encrypted, std::string token)
+    : credentials_(std::move(credentials)), encrypted_(encrypted), token_(std::move(token)) {}
 
 std::shared_ptr<grpc::Channel> Channels::get(const std::string& address) {
   if (const auto found = channels_.find(address); found != channels_.end()) return found->second;
@@ -48,8 +49,11 @@ std::shared_ptr<grpc::Channel> Channels::get(const std::string& address) {
   return channel;
 }
 
-void Channels::prepare(grpc::ClientContext& context) const {
-  if (!token_.empty()) context.AddMetadata("authorization", "Bearer " + token_);
+void Channels::prepare(grpc::ClientContext& context, const std::string& address) const {
+  if (token_.empty()) return;
+  const auto parsed = runtime::parse_listen_address(address);
+  const bool stays_here = parsed.ok() && runtime::is_loopback(*parsed);
+  if (encrypted_ == Encrypted::kYes || stays_here) context.AddMetadata("authorization", "Bearer " + token_);
 }
 
 }  // namespace renderyard::grpc_clients

@@ -18,19 +18,21 @@ namespace renderyard::grpc_clients {
 
 class Channels {
  public:
-  // TLS when security.tls_ca is given; the service token when security.service_token_file is. INVALID_ARGUMENT: a file
-  // cannot be read.
+  // TLS when security.tls_ca is given; the service token when security.service_token_file is, without TLS to loopback
+  // addresses only. INVALID_ARGUMENT: a file cannot be read.
   static absl::StatusOr<std::shared_ptr<Channels>> create(const runtime::TransportSecurity& security);
 
-  Channels(std::shared_ptr<grpc::ChannelCredentials> credentials, std::string token);
+  enum class Encrypted { kYes, kNo };
+  Channels(std::shared_ptr<grpc::ChannelCredentials> credentials, Encrypted encrypted, std::string token);
 
   // Bounded: above 64 addresses all idle ones are forgotten (calls hold their own channel).
   std::shared_ptr<grpc::Channel> get(const std::string& address);
-  // Adds the token.
-  void prepare(grpc::ClientContext& context) const;
+  // Adds the token, to a call on the channel to `address`.
+  void prepare(grpc::ClientContext& context, const std::string& address) const;
 
  private:
   std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  const Encrypted encrypted_;
   std::string token_;
   std::map<std::string, std::shared_ptr<grpc::Channel>> channels_;
 };

@@ -19,7 +19,7 @@ base::Task<absl::Status> GrpcBridgeClient::submit_execution(std::string address,
   using Reply = v1::SubmitExecutionResponse;
   auto state = std::make_shared<UnaryState<Request, Reply>>();
   state->context.set_deadline(to_gpr(clock_, deadline));
-  channels_->prepare(state->context);
+  channels_->prepare(state->context, address);
   state->request.set_execution_id(execution.value);
   std::shared_ptr<v1::BridgeService::Stub> stub = v1::BridgeService::NewStub(channels_->get(address));
   UnaryMethod<Request, Reply> method = [stub](grpc::ClientContext* context, const Request* request, Reply* reply,
@@ -34,7 +34,7 @@ base::StreamPtr<ports::Progress> GrpcBridgeClient::progress(std::string address)
   using Request = v1::WatchProgressRequest;
   using Reply = v1::WatchProgressResponse;
   auto call = std::make_shared<ReadCall<Request, Reply>>(strand_);
-  channels_->prepare(call->context());
+  channels_->prepare(call->context(), address);
   std::shared_ptr<v1::BridgeService::Stub> stub = v1::BridgeService::NewStub(channels_->get(address));
   call->start(outstanding_,
               [stub](grpc::ClientContext* context, const Request* request, grpc::ClientReadReactor<Reply>* reactor) {
@@ -52,7 +52,7 @@ base::StreamPtr<ports::EventBatch> GrpcDispatcherClient::events(std::string addr
   using Request = v1::WatchEventsRequest;
   using Reply = v1::WatchEventsResponse;
   auto call = std::make_shared<ReadCall<Request, Reply>>(strand_);
-  channels_->prepare(call->context());
+  channels_->prepare(call->context(), address);
   call->request().set_epoch(epoch);
   if (after) call->request().set_after(*after);
   std::shared_ptr<v1::DispatcherService::Stub> stub = v1::DispatcherService::NewStub(channels_->get(address));
