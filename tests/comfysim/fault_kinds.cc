@@ -37,7 +37,7 @@ const std::vector<Kind>& kinds() {
   static const std::vector<Kind> kKinds = {
       // Requests and answers.
       {"refuse", {"post"}, {{"status", 0, 599, 503}}},
-      {"read_late", {"post"}, {{"delay_ms", 0, 8000, 0}}},
+      {"read_late", {"post"}, {{"delay_ms", 0, 60000, 0}}},
       {"silent", {"post_before_queue", "post_after_queue", "answer"}, {kPath}},
       {"error", {"post_after_queue", "answer"}, {kStatus, kPath}},
       {"answer_late", {"answer"}, {kDelay, kPath}},

@@ -113,7 +113,7 @@ TEST_F(ComfysimTest, BadFaultRequestsNameTheField) {
   EXPECT_THAT(complaint({{"fault", "drop"}, {"at", "post"}}), HasSubstr("at"));
   EXPECT_THAT(complaint({{"fault", "refuse"}, {"probability", 2}}), HasSubstr("probability"));
   EXPECT_THAT(complaint({{"fault", "refuse"}, {"count", 0}}), HasSubstr("count"));
-  EXPECT_THAT(complaint({{"fault", "read_late"}, {"delay_ms", 9000}}), HasSubstr("delay_ms"));
+  EXPECT_THAT(complaint({{"fault", "read_late"}, {"delay_ms", 60001}}), HasSubstr("delay_ms"));
   EXPECT_THAT(complaint({{"fault", "refuse"}, {"status", 200}}), HasSubstr("status"));
   EXPECT_THAT(complaint({{"fault", "refuse"}, {"colour", 1}}), HasSubstr("colour"));
   EXPECT_THAT(complaint({{"fault", "drop"}, {"status", 500}}), HasSubstr("status: fault drop has no such field"));

@@ -9,11 +9,13 @@
 
 namespace comfysim {
 
+FramePtr frame_of_json(std::string_view type, const std::string& data) {
+  const json::value name = json::string_view(type.data(), type.size());
+  return std::make_shared<const Frame>(Frame{false, "{\"type\": " + dump_json(name) + ", \"data\": " + data + "}"});
+}
+
 FramePtr make_text_frame(std::string_view type, const json::value& data) {
-  json::object message;
-  message["type"] = json::string_view(type.data(), type.size());
-  message["data"] = data;
-  return std::make_shared<const Frame>(Frame{false, dump_json(message)});
+  return frame_of_json(type, dump_json(data));
 }
 
 Hub::Hub(asio::io_context& io) : io_(io), wake_(io) {}
@@ -35,7 +37,11 @@ std::optional<Hub::Envelope> Hub::take() {
 }
 
 void Hub::send(const Sid& to, std::string_view type, json::object data) {
-  post({to, make_text_frame(type, std::move(data))});
+  post({to, make_text_frame(type, json::value(std::move(data)))});
+}
+
+void Hub::send_text(const Sid& to, std::string_view type, const std::string& data) {
+  post({to, frame_of_json(type, data)});
 }
 
 void Hub::send_binary(const Sid& to, BinaryEvent event, std::string payload) {

@@ -31,6 +31,8 @@ using FramePtr = std::shared_ptr<const Frame>;
 
 // {"type": ..., "data": ...} as a text frame.
 FramePtr make_text_frame(std::string_view type, const json::value& data);
+// `data`: JSON text.
+FramePtr frame_of_json(std::string_view type, const std::string& data);
 
 // An open TCP connection as the faults see it. All calls on the I/O thread.
 class Connection {
@@ -62,6 +64,7 @@ class Hub : public Sockets {
 
   // Any thread.
   void send(const Sid& to, std::string_view type, json::object data) override;
+  void send_text(const Sid& to, std::string_view type, const std::string& data) override;
   void send_binary(const Sid& to, BinaryEvent event, std::string payload) override;
   bool wants_preview_metadata(const Sid& to) const override;
   void send_unserializable(const Sid& to) override;

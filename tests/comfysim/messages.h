@@ -22,6 +22,8 @@ class MessageSink {
  public:
   virtual ~MessageSink() = default;
   virtual void send(const Sid& to, std::string_view type, json::object data) = 0;
+  // The same with data that is JSON text already, as dump_json() writes it.
+  virtual void send_text(const Sid& to, std::string_view type, const std::string& data) = 0;
   virtual void send_binary(const Sid& to, BinaryEvent event, std::string payload) = 0;
   // A message that cannot be written as JSON: when there is somebody to get it, the process ends with status 1, as the
   // loop of the real server does.

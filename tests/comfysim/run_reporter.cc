@@ -134,7 +134,7 @@ void RunReporter::send_executed(const std::string& node, json::value ui) {
 }
 
 void RunReporter::finished(const std::string& node) {
-  const json::value max = progress_.at(node).at("max");
+  const json::value max = states_.at(state_of_.at(node)).max;
   set_progress(node, max, max, "finished");
   send_progress_state();
 }
@@ -173,19 +173,30 @@ json::value RunReporter::parent_of(const std::string& node) const {
 
 void RunReporter::set_progress(const std::string& node, json::value value, json::value max, const char* state) {
   const std::string& display = graph_.node(node).display;
-  progress_[node] = {{"value", std::move(value)},
-                     {"max", std::move(max)},
-                     {"state", state},
-                     {"node_id", node},
-                     {"prompt_id", item_.prompt_id},
-                     {"display_node_id", display},
-                     {"parent_node_id", parent_of(node)},
-                     {"real_node_id", display}};
+  const auto known = state_of_.emplace(node, states_.size());
+  if (known.second) states_.emplace_back();
+  NodeState& entry = states_[known.first->second];
+  const json::object data = {{"value", std::move(value)},
+                             {"max", max},
+                             {"state", state},
+                             {"node_id", node},
+                             {"prompt_id", item_.prompt_id},
+                             {"display_node_id", display},
+                             {"parent_node_id", parent_of(node)},
+                             {"real_node_id", display}};
+  entry.max = std::move(max);
+  entry.text = dump_json(json::string(node)) + ": " + dump_json(data);
 }
 
 void RunReporter::send_progress_state() {
   if (!generation_.progress_state) return;
-  sink_.send(client_, "progress_state", {{"prompt_id", item_.prompt_id}, {"nodes", progress_}});
+  // Each message repeats all nodes: only what changed is written anew.
+  std::string data = "{\"prompt_id\": " + dump_json(json::string(item_.prompt_id)) + ", \"nodes\": {";
+  for (const NodeState& entry : states_) {
+    if (&entry != &states_.front()) data += ", ";
+    data += entry.text;
+  }
+  sink_.send_text(client_, "progress_state", data + "}}");
 }
 
 void RunReporter::send_to_client(std::string_view type, json::object data) {

@@ -72,7 +72,12 @@ class RunReporter {
   json::array messages_;
   json::object outputs_;
   json::object meta_;
-  json::object progress_;
+  struct NodeState {
+    json::value max;
+    std::string text;  // its entry of progress_state, with its key
+  };
+  std::map<std::string, std::size_t> state_of_;  // index in states_
+  std::vector<NodeState> states_;                // in the order of their beginnings
   std::map<std::string, Progress> reported_;
 };
 
