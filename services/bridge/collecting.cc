@@ -92,6 +92,8 @@ class Collector {
     auto moved = co_await persist(context_, *std::move(succeeded_));
     said_ = moved.status();
     not_ours_ = moved.ok() && !*moved;
+    // What was told of the prompt before is forgotten with this step; what holds its outputs up is not over.
+    if (moved.ok() && *moved && !execution_.held_up_by.empty()) report_progress(context_);
     co_return absl::OkStatus();
   }
 
@@ -114,45 +116,69 @@ class Collector {
 
   // One file into the store, tried again while that can help.
   base::Task<absl::StatusOr<ports::OutputRow>> copy(domain::OutputFile file) {
-    int truncated = 0;
-    std::optional<ports::FileVersion> first;  // of an attempt that read the file and did not come to its end
+    int missing = 0;
+    const absl::Time lost_at = deps_.clock.now() + context_.config.truncated_patience;
+    first_version_.reset();
     for (int attempt = 1;; ++attempt) {
-      auto writer = co_await deps_.artifacts.create();
-      absl::Status status = writer.status();
-      bool store_away = !status.ok();
-      if (status.ok()) {
-        store_error_ = absl::OkStatus();
-        const absl::Time deadline = deps_.clock.now() + context_.config.fetch_deadline;
-        auto sink = sink_into(**writer);
-        auto fetched = co_await context_.comfy.fetch(file, std::move(sink), deadline);
-        status = fetched.status();
-        store_away = !store_error_.ok();
-        if (fetched.ok()) {
-          if (!first) first = fetched->version;
-          status = co_await still_ours(file, fetched->version, *first);
-        }
-        if (status.ok()) {
-          auto blob = co_await (*writer)->finish();
-          if (blob.ok()) {
-            deps_.observer.collected(blob->size_bytes);
-            co_return row_of(file, *blob, fetched->content_type);
-          }
-          status = blob.status();
-          store_away = true;
-        }
+      store_error_ = absl::OkStatus();
+      auto row = co_await copy_once(file);
+      if (row.ok()) {
+        tell_held_up(context_, {});
+        co_return row;
       }
+      const absl::Status& status = row.status();
+      const bool store_away = !store_error_.ok();
       if (absl::IsCancelled(status) || overwritten_) co_return status;
-      if (not_ours_ || !said_.ok()) co_return absl::CancelledError("not ours any more");
-      if (absl::IsNotFound(status) && !store_away) co_return status;
-      if (absl::IsDataLoss(status) && ++truncated >= 3) co_return status;
+      if (not_ours_ || !said_.ok() || execution_.given_up()) co_return absl::CancelledError("not ours any more");
+      // Once it may be a proxy whose server is just being started.
+      if (absl::IsNotFound(status) && !store_away && ++missing >= 2) co_return status;
+      // A line that breaks, or a server that promises more than it has.
+      if (absl::IsDataLoss(status) && attempt >= 3 && deps_.clock.now() >= lost_at) co_return status;
       // The store full or away is waited for without end: the render is done and must not be thrown away.
       if (!store_away && deps_.clock.now() >= give_up_at_) co_return status;
       deps_.journal.warning("collecting_waits", {{base::key::kExecution, execution_.row.id},
                                                  {"store_away", store_away},
                                                  {base::key::kReason, status.ToString()}});
+      tell_held_up(context_, store_away ? store_trouble(store_error_)
+                                        : std::string("outputs wait: the instance does not deliver them"));
       const absl::Duration pause = domain::retry_pause(attempt, deps_.random);
       CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
     }
+  }
+
+  base::Task<absl::StatusOr<ports::OutputRow>> copy_once(const domain::OutputFile& file) {
+    ASSIGN_OR_CO_RETURN(const std::unique_ptr<ports::BlobWriter> writer, co_await of_store(deps_.artifacts.create()));
+    const absl::Time deadline = deps_.clock.now() + context_.config.fetch_deadline;
+    domain::OutputFile wanted = file;
+    ports::ByteSink sink = sink_into(*writer);
+    ASSIGN_OR_CO_RETURN(ports::FetchedFile fetched,
+                        co_await context_.comfy.fetch(std::move(wanted), std::move(sink), deadline));
+    if (!first_version_) first_version_ = fetched.version;
+    CO_RETURN_IF_ERROR(co_await still_ours(file, fetched.version, *first_version_));
+    ASSIGN_OR_CO_RETURN(const ports::StoredBlob blob, co_await of_store(writer->finish()));
+    deps_.observer.collected(blob.size_bytes);
+    co_return row_of(file, blob, std::move(fetched.content_type));
+  }
+
+  // What the store answers, in time. Only one that does nothing for long is called away, however slow it is.
+  template <class T>
+  base::Task<absl::StatusOr<T>> of_store(base::Task<absl::StatusOr<T>> call) {
+    const absl::Time deadline = deps_.clock.now() + context_.config.store_patience;
+    absl::StatusOr<T> answer = co_await base::with_deadline(deps_.strand, deps_.clock, std::move(call), deadline);
+    if (!answer.ok() && !absl::IsCancelled(answer.status())) store_error_ = answer.status();
+    co_return answer;
+  }
+
+  ports::ByteSink sink_into(ports::BlobWriter& writer) {
+    return [this, &writer](std::string chunk) { return write(writer, std::move(chunk)); };
+  }
+
+  base::Task<absl::Status> write(ports::BlobWriter& writer, std::string chunk) {
+    const absl::Time deadline = deps_.clock.now() + context_.config.store_patience;
+    base::Task<absl::Status> writing = writer.write(std::move(chunk));
+    const absl::Status status = co_await base::with_deadline(deps_.strand, deps_.clock, std::move(writing), deadline);
+    if (!status.ok() && !absl::IsCancelled(status)) store_error_ = status;
+    co_return status;
   }
 
   // Names on the instance are not ours: what was copied must be what the prompt left there, from the first byte to the
@@ -170,14 +196,6 @@ class Collector {
     if (!begun.changed_to(*now)) co_return absl::OkStatus();
     overwritten_ = true;
     co_return absl::FailedPreconditionError("it was written again while it was copied");
-  }
-
-  absl::AnyInvocable<absl::Status(std::string_view)> sink_into(ports::BlobWriter& writer) {
-    return [this, &writer](std::string_view chunk) {
-      absl::Status status = writer.write(chunk);
-      if (!status.ok()) store_error_ = status;
-      return status;
-    };
   }
 
   ports::OutputRow row_of(const domain::OutputFile& file, const ports::StoredBlob& blob,
@@ -252,7 +270,8 @@ class Collector {
   std::vector<domain::OutputFile> files_;  // to be copied
   domain::OutputFile failed_file_;         // that the copying ended at
   absl::Time give_up_at_;
-  absl::Status store_error_;
+  absl::Status store_error_;                         // of the attempt under way
+  std::optional<ports::FileVersion> first_version_;  // of the file's first attempt that read it to its end
   bool overwritten_ = false;
 };
 

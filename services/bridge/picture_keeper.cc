@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/common/base/group.h"
 #include "libs/common/base/status_macros.h"
 #include "libs/common/domain/backoff.h"
 
@@ -21,12 +22,14 @@ base::Task<absl::Status> PictureKeeper::keep() {
     if (absl::IsCancelled(status)) co_return status;
     if (status.ok()) {
       failures_ = 0;
+      tell_held_up(context_, {});
       continue;
     }
     next_try_ = clock.now() + domain::retry_pause(++failures_, context_.deps.random);
     context_.deps.journal.warning("collecting_waits", {{base::key::kExecution, context_.execution->row.id},
                                                        {"store_away", true},
                                                        {base::key::kReason, status.ToString()}});
+    tell_held_up(context_, store_trouble(status));
   }
   co_return absl::OkStatus();
 }
@@ -41,11 +44,19 @@ base::Task<absl::Status> PictureKeeper::keep_all() {
   co_return absl::OkStatus();
 }
 
+base::Task<absl::StatusOr<ports::StoredBlob>> PictureKeeper::store(std::string png) {
+  ASSIGN_OR_CO_RETURN(const std::unique_ptr<ports::BlobWriter> writer, co_await context_.deps.artifacts.create());
+  CO_RETURN_IF_ERROR(co_await writer->write(std::move(png)));
+  co_return co_await writer->finish();
+}
+
 base::Task<absl::Status> PictureKeeper::keep_one() {
   domain::SocketPictures& pictures = context_.execution->pictures;
-  ASSIGN_OR_CO_RETURN(const std::unique_ptr<ports::BlobWriter> writer, co_await context_.deps.artifacts.create());
-  CO_RETURN_IF_ERROR(writer->write(pictures.front().png));
-  ASSIGN_OR_CO_RETURN(ports::StoredBlob blob, co_await writer->finish());
+  std::string png = pictures.front().png;
+  base::Task<absl::StatusOr<ports::StoredBlob>> storing = store(std::move(png));
+  const absl::Time deadline = context_.deps.clock.now() + context_.config.store_patience;
+  ASSIGN_OR_CO_RETURN(ports::StoredBlob blob, co_await base::with_deadline(context_.deps.strand, context_.deps.clock,
+                                                                           std::move(storing), deadline));
   domain::KeptPicture kept;
   kept.node_id = pictures.front().node_id;
   kept.filename = absl::StrFormat("websocket_%05d.png", ++numbers_[kept.node_id]);

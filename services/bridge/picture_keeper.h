@@ -31,6 +31,7 @@ class PictureKeeper {
 
  private:
   base::Task<absl::Status> keep_one();
+  base::Task<absl::StatusOr<ports::StoredBlob>> store(std::string png);
 
   ExecutionContext& context_;
   std::vector<domain::KeptPicture> kept_;

@@ -38,7 +38,6 @@ struct Storable {
   void operator()(const ProgressState& m) const {
     for (const auto& node : m.nodes) {
       check_text("node", node.id);
-      check_text("display node", node.display_id);
     }
   }
   void operator()(const Executed& m) const {

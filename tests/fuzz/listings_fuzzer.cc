@@ -21,7 +21,7 @@ void read_history(std::string_view text) {
   if (!listing.ok()) return;
   for (const auto& item : *listing) {
     check_text("prompt", item.prompt_id);
-    check_text("execution", item.execution_id);
+    check_text("chosen", item.chosen_id);
     const auto entry = parse_history(text, item.prompt_id);
     if (!entry.ok() || !entry->has_value()) continue;
     check_json("outputs", (*entry)->outputs_json);
@@ -51,7 +51,7 @@ void read_queue(std::string_view text) {
   for (const auto* list : {&listing->running, &listing->pending}) {
     for (const auto& item : *list) {
       check_text("prompt", item.prompt_id);
-      check_text("execution", item.execution_id);
+      check_text("chosen", item.chosen_id);
       check(listing->find(item.prompt_id) != nullptr, "what is listed is found", item.prompt_id);
     }
   }

@@ -22,6 +22,7 @@ const std::map<std::string, PlantedBug> kBugs = {{"none", PlantedBug::kNone},
                                                  {"hasty-requeue", PlantedBug::kHastyRequeue},
                                                  {"forgetful-ear", PlantedBug::kForgetfulEar},
                                                  {"careless-cancel", PlantedBug::kCarelessCancel},
+                                                 {"one-queue-look", PlantedBug::kOneQueueLook},
                                                  {"raw-result", PlantedBug::kRawResult}};
 
 std::vector<std::string> names_of_bugs() {

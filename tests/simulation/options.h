@@ -23,6 +23,7 @@ enum class PlantedBug {
   kHastyRequeue,      // a POST without an answer whose prompt is absent at once counts as not accepted
   kForgetfulEar,      // the socket's word that a prompt has ended is not kept for a history that is wiped
   kCarelessCancel,    // a cancel interrupts whatever the server runs
+  kOneQueueLook,      // the queue is not looked at a second time: its first answer is believed
   kRawResult,         // a server's NaN goes into the result as it is
 };
 

@@ -224,7 +224,7 @@ void Park::start_bridge(sim::Process& process, BridgeName name) {
   bridge::Config config;
   config.identity.owner = std::move(name.id);
   config.identity.address = name.address;
-  config.predecessor_is_dead = name.predecessor_is_dead;
+  if (name.predecessor_is_dead) config.identity.lock = "lock of " + config.identity.owner;
   auto& parts = process.make<BridgeProcess>(process, database_, database_weather_, depot_, depot_weather_, redis_,
                                             cache_weather_, hints_, fleet_, options_.planted, std::move(config));
   sim::BridgeEndpoint endpoint;

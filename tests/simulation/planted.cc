@@ -79,11 +79,14 @@ class PlantedInstance final : public ports::ComfyInstance {
                   testing::FakeComfy& server, PlantedBug bug)
       : process_(process), inner_(std::move(inner)), server_(server), bug_(bug) {}
 
-  base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time deadline) override {
+  base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time begin_by, absl::Time deadline) override {
     if (bug_ == PlantedBug::kStableClientId) body = with_stable_client(std::move(body));
-    domain::PostOutcome outcome = co_await inner_->post_prompt(body, deadline);
+    unclear_ = false;
+    first_queue_.reset();
+    domain::PostOutcome outcome = co_await inner_->post_prompt(body, begin_by, deadline);
     if (outcome.kind != domain::PostOutcome::Kind::kUnclear) co_return outcome;
-    if (bug_ == PlantedBug::kResendOnUnclear) co_return co_await inner_->post_prompt(body, deadline);
+    unclear_ = true;
+    if (bug_ == PlantedBug::kResendOnUnclear) co_return co_await inner_->post_prompt(body, begin_by, deadline);
     if (bug_ == PlantedBug::kHastyRequeue && server_.idle()) outcome.kind = domain::PostOutcome::Kind::kNotSent;
     co_return outcome;
   }
@@ -105,7 +108,10 @@ class PlantedInstance final : public ports::ComfyInstance {
     return inner_->describe(deadline);
   }
   base::Task<absl::StatusOr<domain::QueueListing>> queue(absl::Time deadline) override {
-    return inner_->queue(deadline);
+    if (first_queue_) co_return *first_queue_;
+    auto listing = co_await inner_->queue(deadline);
+    if (bug_ == PlantedBug::kOneQueueLook && unclear_ && listing.ok()) first_queue_ = *listing;
+    co_return listing;
   }
   base::Task<absl::StatusOr<std::optional<domain::HistoryEntry>>> history(std::string prompt_id,
                                                                           absl::Time deadline) override {
@@ -120,8 +126,7 @@ class PlantedInstance final : public ports::ComfyInstance {
                                                                             absl::Time deadline) override {
     return inner_->recent_history(max_items, deadline);
   }
-  base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile file,
-                                                       absl::AnyInvocable<absl::Status(std::string_view)> sink,
+  base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile file, ports::ByteSink sink,
                                                        absl::Time deadline) override {
     auto fetched = co_await inner_->fetch(std::move(file), std::move(sink), deadline);
     if (bug_ == PlantedBug::kBlindCopy && fetched.ok()) fetched->version = {};
@@ -142,6 +147,8 @@ class PlantedInstance final : public ports::ComfyInstance {
   std::unique_ptr<ports::ComfyInstance> inner_;
   testing::FakeComfy& server_;
   PlantedBug bug_;
+  bool unclear_ = false;
+  std::optional<domain::QueueListing> first_queue_;
 };
 
 }  // namespace

@@ -111,6 +111,7 @@ class EagerStore final : public ports::ExecutionStore {
 //   kHastyRequeue     an unclear POST is "not sent" when neither queue nor history has its prompt at that moment
 //   kForgetfulEar     success and outputs on the socket are not heard, only that nothing runs any more
 //   kCarelessCancel   POST /interrupt without a prompt id, for a prompt that runs or waits
+//   kOneQueueLook     after a POST without an answer the queue is asked once; later looks are answered from that
 //   kRawResult        history's outputs carry a bare NaN
 class PlantedConnector final : public ports::ComfyConnector {
  public:

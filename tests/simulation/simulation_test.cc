@@ -80,6 +80,12 @@ TEST(Simulation, FindsACancelThatHitsTheNeighbour) {
   EXPECT_NE(found_by(PlantedBug::kCarelessCancel, 1000), 0u) << "not found within 1,000 seeds";
 }
 
+// Not asking the queue again within a look is covered by the second round, ten seconds later; so the planted bug is not
+// asking it again at all.
+TEST(Simulation, FindsAQueueThatIsLookedAtOnce) {
+  EXPECT_NE(found_by(PlantedBug::kOneQueueLook, 1000), 0u) << "not found within 1,000 seeds";
+}
+
 TEST(Simulation, FindsAResultThatPostgresRefuses) {
   EXPECT_NE(found_by(PlantedBug::kRawResult, 1000), 0u) << "not found within 1,000 seeds";
 }

@@ -38,7 +38,7 @@ class ArtifactsTest : public ::testing::Test {
 
   base::Task<absl::Status> put(std::vector<std::string> chunks, ports::StoredBlob* blob) {
     ASSIGN_OR_CO_RETURN(auto writer, co_await store_->create());
-    for (const std::string& chunk : chunks) CO_RETURN_IF_ERROR(writer->write(chunk));
+    for (std::string& chunk : chunks) CO_RETURN_IF_ERROR(co_await writer->write(std::move(chunk)));
     ASSIGN_OR_CO_RETURN(*blob, co_await writer->finish());
     co_return absl::OkStatus();
   }
@@ -57,7 +57,7 @@ class ArtifactsTest : public ::testing::Test {
 
   base::Task<absl::Status> begin_and_forget() {
     ASSIGN_OR_CO_RETURN(auto writer, co_await store_->create());
-    CO_RETURN_IF_ERROR(writer->write("half a picture"));
+    CO_RETURN_IF_ERROR(co_await writer->write("half a picture"));
     co_return absl::OkStatus();
   }
 
@@ -184,7 +184,7 @@ TEST_F(ArtifactsTest, DirectoriesThatSomebodyRemovedAreMadeAgain) {
   EXPECT_EQ(files("sha256"), 1U);
 }
 
-TEST_F(ArtifactsTest, ADiskThatRefusesIsUnavailableAndLeavesNothing) {
+TEST_F(ArtifactsTest, AFullDiskIsNamedAndLeavesNothing) {
   ASSERT_TRUE(store_->open_root().ok());
   // The limit of a file's size stands for a full disk: write(2) fails after some bytes.
   std::signal(SIGXFSZ, SIG_IGN);
@@ -196,7 +196,7 @@ TEST_F(ArtifactsTest, ADiskThatRefusesIsUnavailableAndLeavesNothing) {
   ports::StoredBlob blob;
   const absl::Status status = loop_.run(put({std::string(4000, 'x'), std::string(4000, 'x'), "tail"}, &blob));
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &old_limit), 0);
-  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
   store_->close();
   EXPECT_EQ(files("staging"), 0U);
   EXPECT_EQ(files("sha256"), 0U);

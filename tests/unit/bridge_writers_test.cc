@@ -120,7 +120,7 @@ class ProgressWriterTest : public BridgeWritersTest {
     progress.id = base::ExecutionId{execution};
     progress.epoch = base::Epoch{1};
     progress.percent = percent;
-    writer_.write(std::move(progress), world_.now());
+    writer_.write(std::move(progress), world_.now(), std::nullopt);
   }
   ProgressWriter& writer_ = process_.make<ProgressWriter>(deps_, config_);
 };

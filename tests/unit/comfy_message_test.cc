@@ -159,14 +159,14 @@ TEST(ComfyQueue, AListingThatCannotBeReadIsNoListing) {
 }
 
 TEST(ComfyQueue, PendingIsInTheOrderOfRunning) {
-  const auto listing = parse_queue(R"({"queue_running":[[0,"r",{},{"renderyard":{"execution_id":"5"}},[]]],
+  const auto listing = parse_queue(R"({"queue_running":[[0,"r",{},{"renderyard":{"prompt_id":"ours"}},[]]],
       "queue_pending":[[3.5,"c",{},{},[]],[-1000000,"a",{},{},[]],[3,"b2",{},{},[]],[3,"b1",{},{},[]]]})");
   ASSERT_TRUE(listing.ok());
   std::string order;
   for (const auto& item : listing->pending) order += item.prompt_id + " ";
   EXPECT_EQ(order, "a b1 b2 c ");
-  EXPECT_EQ(listing->find("r")->execution_id, "5");
-  EXPECT_EQ(listing->find("a")->execution_id, "");
+  EXPECT_EQ(listing->find("r")->chosen_id, "ours");
+  EXPECT_EQ(listing->find("a")->chosen_id, "");
   EXPECT_TRUE(listing->is_running("r"));
   EXPECT_FALSE(listing->is_running("a"));
   EXPECT_EQ(listing->find("x"), nullptr);

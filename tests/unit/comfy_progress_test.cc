@@ -23,10 +23,10 @@ TEST(Progress, CountsDoneNodesAndFractions) {
   EXPECT_EQ(tracker.percent(), 0);
   tracker.apply(ExecutionCached{.prompt_id = "p", .nodes = {"1"}});
   EXPECT_EQ(tracker.percent(), 25);
-  tracker.apply(state({{.id = "2", .display_id = "2", .value = 5, .max = 10, .finished = false}}));
+  tracker.apply(state({{.id = "2", .value = 5, .max = 10, .finished = false}}));
   EXPECT_EQ(tracker.percent(), 37);
-  tracker.apply(state({{.id = "2", .display_id = "2", .value = 10, .max = 10, .finished = true},
-                       {.id = "3", .display_id = "3", .value = 0, .max = 1, .finished = false}}));
+  tracker.apply(state(
+      {{.id = "2", .value = 10, .max = 10, .finished = true}, {.id = "3", .value = 0, .max = 1, .finished = false}}));
   EXPECT_EQ(tracker.percent(), 50);
   tracker.apply(ExecutionSuccess{.prompt_id = "p"});
   EXPECT_EQ(tracker.percent(), 99);
@@ -34,11 +34,11 @@ TEST(Progress, CountsDoneNodesAndFractions) {
 
 TEST(Progress, NeverGoesBackWhenExpansionAddsNodes) {
   ProgressTracker tracker({"1", "2"});
-  tracker.apply(state({{.id = "1", .display_id = "1", .value = 1, .max = 1, .finished = true}}));
+  tracker.apply(state({{.id = "1", .value = 1, .max = 1, .finished = true}}));
   EXPECT_EQ(tracker.percent(), 50);
-  tracker.apply(state({{.id = "1", .display_id = "1", .value = 1, .max = 1, .finished = true},
-                       {.id = "2.0.0.1", .display_id = "2", .value = 0, .max = 1, .finished = false},
-                       {.id = "2.0.0.2", .display_id = "2", .value = 0, .max = 1, .finished = false}}));
+  tracker.apply(state({{.id = "1", .value = 1, .max = 1, .finished = true},
+                       {.id = "2.0.0.1", .value = 0, .max = 1, .finished = false},
+                       {.id = "2.0.0.2", .value = 0, .max = 1, .finished = false}}));
   EXPECT_EQ(tracker.percent(), 50);
 }
 

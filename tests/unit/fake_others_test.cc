@@ -83,6 +83,8 @@ class FakeArtifactsTest : public ::testing::Test {
     return *std::move(out);
   }
 
+  absl::Status await(base::Task<absl::Status> task) { return one_.run(std::move(task)); }
+
   template <class T>
   static base::Task<absl::Status> keep(base::Task<absl::StatusOr<T>> task, std::optional<absl::StatusOr<T>>* out) {
     absl::StatusOr<T> value = co_await std::move(task);
@@ -99,14 +101,14 @@ class FakeArtifactsTest : public ::testing::Test {
 
 TEST_F(FakeArtifactsTest, ABlobIsThereWhenItIsFinished) {
   auto writer = await(store_.create()).value();
-  ASSERT_TRUE(writer->write("hel").ok());
-  ASSERT_TRUE(writer->write("lo").ok());
+  ASSERT_TRUE(await(writer->write("hel")).ok());
+  ASSERT_TRUE(await(writer->write("lo")).ok());
   EXPECT_TRUE(depot_.blobs().empty());
   const ports::StoredBlob blob = await(writer->finish()).value();
   EXPECT_EQ(blob.sha256, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
   EXPECT_EQ(blob.size_bytes, 5);
   EXPECT_TRUE(depot_.temporary().empty());
-  EXPECT_FALSE(writer->write("more").ok());
+  EXPECT_FALSE(await(writer->write("more")).ok());
   auto reader = await(store_.open(blob.sha256)).value();
   EXPECT_EQ(reader->size_bytes(), 5);
   EXPECT_EQ(await(reader->read(1, 3)).value(), "ell");
@@ -119,7 +121,7 @@ TEST_F(FakeArtifactsTest, AnUnfinishedFileGoesUnlessItsProcessDied) {
   await(store_.create()).value().reset();
   EXPECT_TRUE(depot_.temporary().empty());
   auto torn = await(store_.create()).value();
-  ASSERT_TRUE(torn->write("half").ok());
+  ASSERT_TRUE(await(torn->write("half")).ok());
   alive_ = false;
   torn.reset();
   ASSERT_EQ(depot_.temporary().size(), 1u);
@@ -127,12 +129,12 @@ TEST_F(FakeArtifactsTest, AnUnfinishedFileGoesUnlessItsProcessDied) {
   EXPECT_TRUE(depot_.blobs().empty());
 }
 
-TEST_F(FakeArtifactsTest, FullOrAwayIsUnavailable) {
+TEST_F(FakeArtifactsTest, FullAndAwayAreNamed) {
   auto writer = await(store_.create()).value();
-  ASSERT_TRUE(writer->write("a").ok());
+  ASSERT_TRUE(await(writer->write("a")).ok());
   depot_.set_condition(ArtifactDepot::Condition::kFull);
-  EXPECT_TRUE(absl::IsUnavailable(writer->write("b")));
-  EXPECT_TRUE(absl::IsUnavailable(await(store_.create()).status()));
+  EXPECT_TRUE(absl::IsResourceExhausted(await(writer->write("b"))));
+  EXPECT_TRUE(absl::IsResourceExhausted(await(store_.create()).status()));
   depot_.set_condition(ArtifactDepot::Condition::kAway);
   EXPECT_TRUE(absl::IsUnavailable(await(writer->finish()).status()));
   depot_.set_condition(ArtifactDepot::Condition::kGood);

@@ -131,6 +131,7 @@ TEST(SettlementTest, RefusedConnectionsRequeueWithoutEnd) {
   news.earlier_not_accepted = 50;
   news.attempt = 51;
   EXPECT_EQ(settle(news).kind, Kind::kRequeue);
+  EXPECT_EQ(settle(news).not_before, absl::Seconds(30));
 }
 
 TEST(SettlementTest, TheThirdPromptThatWasNotAcceptedFailsTheJob) {
@@ -139,10 +140,14 @@ TEST(SettlementTest, TheThirdPromptThatWasNotAcceptedFailsTheJob) {
   for (int earlier = 0; earlier < 2; ++earlier) {
     news.earlier_not_accepted = earlier;
     EXPECT_EQ(settle(news).kind, Kind::kRequeue) << earlier;
+    EXPECT_EQ(settle(news).not_before, absl::Seconds(1 << earlier)) << earlier;
   }
   news.earlier_not_accepted = 2;
   EXPECT_EQ(settle(news).kind, Kind::kFail);
   EXPECT_EQ(settle(news).error_code, code::kSubmissionRefused);
+  news.most_not_accepted = 4;
+  EXPECT_EQ(settle(news).kind, Kind::kRequeue);
+  EXPECT_EQ(settle(news).not_before, absl::Seconds(4));
 }
 
 TEST(SettlementTest, AWishTurnsARequeueIntoACancel) {

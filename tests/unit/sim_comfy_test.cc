@@ -9,6 +9,7 @@
 #include "libs/common/base/status_macros.h"
 #include "libs/common/testing/fake_comfy/fake_comfy.h"
 #include "libs/common/testing/fake_comfy/handle.h"
+#include "tests/support/byte_sinks.h"
 
 namespace renderyard::testing {
 namespace {
@@ -21,7 +22,8 @@ std::string body(const std::string& prompt_id, const std::string& client_id,
                  const std::string& class_type = "SaveImage") {
   return R"({"prompt":{"1":{"class_type":"KSampler","inputs":{"seed":77}},"2":{"class_type":")" + class_type +
          R"(","inputs":{"filename_prefix":"renderyard/5/x"}}},"client_id":")" + client_id + R"(","prompt_id":")" +
-         prompt_id + R"(","extra_data":{"renderyard":{"execution_id":"5","job_id":"6"}}})";
+         prompt_id + R"(","extra_data":{"renderyard":{"execution_id":"5","job_id":"6","prompt_id":")" + prompt_id +
+         R"("}}})";
 }
 
 class FakeComfyTest : public ::testing::Test {
@@ -85,7 +87,8 @@ class FakeComfyTest : public ::testing::Test {
 
 TEST_F(FakeComfyTest, MessagesComeInTheRecordedOrderAndTheFileIsThePicture) {
   auto socket = connect("me");
-  EXPECT_EQ(await(handle().post_prompt(body("p1", "me"), in(absl::Seconds(5)))).http_status, 200);
+  EXPECT_EQ(await(handle().post_prompt(body("p1", "me"), absl::InfiniteFuture(), in(absl::Seconds(5)))).http_status,
+            200);
   EXPECT_EQ(listen(*socket),
             (std::vector<std::string>{"status", "execution_start", "execution_cached", "progress_state", "executing",
                                       "progress_state", "executing", "progress_state", "executed", "progress_state",
@@ -95,12 +98,7 @@ TEST_F(FakeComfyTest, MessagesComeInTheRecordedOrderAndTheFileIsThePicture) {
   ASSERT_EQ((*entry)->files.size(), 1u);
   EXPECT_EQ((*entry)->execution_id, "5");
   std::string content;
-  auto fetched = await(handle().fetch((*entry)->files[0],
-                                      [&content](std::string_view chunk) {
-                                        content.append(chunk);
-                                        return absl::OkStatus();
-                                      },
-                                      in(absl::Seconds(5))));
+  auto fetched = await(handle().fetch((*entry)->files[0], test::sink_into(content), in(absl::Seconds(5))));
   ASSERT_TRUE(fetched.ok()) << fetched.status();
   EXPECT_EQ(content, file_content(picture_of({"77"}), "2"));
   process_->world().kill(*process_);
@@ -109,7 +107,7 @@ TEST_F(FakeComfyTest, MessagesComeInTheRecordedOrderAndTheFileIsThePicture) {
 TEST_F(FakeComfyTest, HistoryMayLagBehindSuccess) {
   server_.settings().history_lag = absl::Seconds(5);
   auto socket = connect("me");
-  await(handle().post_prompt(body("p1", "me"), in(absl::Seconds(5))));
+  await(handle().post_prompt(body("p1", "me"), absl::InfiniteFuture(), in(absl::Seconds(5))));
   for (;;) {
     auto message = await(socket->next());
     ASSERT_TRUE(message.ok());
@@ -127,7 +125,7 @@ TEST_F(FakeComfyTest, TheEndOfAnOldSocketDeafensTheNewOne) {
   ASSERT_TRUE(await(old_socket->close(in(absl::Seconds(5)))).ok());
   wait(absl::Seconds(1));
   EXPECT_TRUE(await(new_socket->ping(in(absl::Seconds(5)))).ok()) << "open and alive, only deaf";
-  await(handle().post_prompt(body("p1", "me"), in(absl::Seconds(5))));
+  await(handle().post_prompt(body("p1", "me"), absl::InfiniteFuture(), in(absl::Seconds(5))));
   EXPECT_EQ(listen(*new_socket), (std::vector<std::string>{"status"})) << "the greeting, and nothing ever after";
   EXPECT_EQ(count(What::kEnded), 1);
   process_->world().kill(*process_);
@@ -135,7 +133,8 @@ TEST_F(FakeComfyTest, TheEndOfAnOldSocketDeafensTheNewOne) {
 
 TEST_F(FakeComfyTest, ReadLateIsAcceptedAfterTheClientGaveUp) {
   server_.arm(PostFault::kReadLate);
-  const domain::PostOutcome outcome = await(handle().post_prompt(body("p1", "me"), in(absl::Seconds(30))));
+  const domain::PostOutcome outcome =
+      await(handle().post_prompt(body("p1", "me"), absl::InfiniteFuture(), in(absl::Seconds(30))));
   EXPECT_EQ(outcome.kind, domain::PostOutcome::Kind::kUnclear);
   wait(absl::Seconds(8));
   EXPECT_EQ(count(What::kAccepted), 1);
@@ -144,7 +143,7 @@ TEST_F(FakeComfyTest, ReadLateIsAcceptedAfterTheClientGaveUp) {
 TEST_F(FakeComfyTest, APostOfADeadProcessIsStillProcessed) {
   process_->spawn([](FakeComfyInstance& handle, absl::Time deadline) -> Task<absl::Status> {
     std::string text = body("p1", "me");
-    co_await handle.post_prompt(std::move(text), deadline);
+    co_await handle.post_prompt(std::move(text), absl::InfiniteFuture(), deadline);
     co_return absl::OkStatus();
   }(handle(), in(absl::Seconds(5))));
   world_.run_until([&] { return process_->strand().waiting() > 0; }, in(absl::Seconds(1)));
@@ -161,9 +160,9 @@ TEST_F(FakeComfyTest, FaultsOfOnePostEach) {
   server_.arm(PostFault::kAnswer500Queued);
   std::vector<domain::PostVerdict::Kind> verdicts;
   for (int i = 0; i < 5; ++i) {
-    verdicts.push_back(
-        domain::classify_post(await(handle().post_prompt(body("p" + std::to_string(i), "me"), in(absl::Seconds(5)))))
-            .kind);
+    verdicts.push_back(domain::classify_post(await(handle().post_prompt(body("p" + std::to_string(i), "me"),
+                                                                        absl::InfiniteFuture(), in(absl::Seconds(5)))))
+                           .kind);
   }
   using K = domain::PostVerdict::Kind;
   EXPECT_EQ(verdicts, (std::vector<K>{K::kNotAccepted, K::kNotAccepted, K::kUnclear, K::kUnclear, K::kUnclear}));
@@ -171,16 +170,17 @@ TEST_F(FakeComfyTest, FaultsOfOnePostEach) {
 }
 
 TEST_F(FakeComfyTest, ValidationIsRefusedInComfysOwnForm) {
-  const auto outcome = await(handle().post_prompt(body("p1", "me", "MissingNode"), in(absl::Seconds(5))));
+  const auto outcome =
+      await(handle().post_prompt(body("p1", "me", "MissingNode"), absl::InfiniteFuture(), in(absl::Seconds(5))));
   EXPECT_EQ(outcome.http_status, 400);
   EXPECT_EQ(domain::classify_post(outcome).kind, domain::PostVerdict::Kind::kRefused);
   EXPECT_EQ(count(What::kAccepted), 0);
 }
 
 TEST_F(FakeComfyTest, DeathForgetsAllButFiles) {
-  await(handle().post_prompt(body("p1", "me"), in(absl::Seconds(5))));
+  await(handle().post_prompt(body("p1", "me"), absl::InfiniteFuture(), in(absl::Seconds(5))));
   wait(absl::Seconds(20));
-  await(handle().post_prompt(body("p2", "me"), in(absl::Seconds(5))));
+  await(handle().post_prompt(body("p2", "me"), absl::InfiniteFuture(), in(absl::Seconds(5))));
   auto socket = connect("me");
   server_.die();
   EXPECT_FALSE(await(handle().queue(in(absl::Seconds(5)))).ok());
@@ -203,7 +203,7 @@ TEST_F(FakeComfyTest, DeathForgetsAllButFiles) {
 
 TEST_F(FakeComfyTest, AHangingNodeEndsWhenItIsInterruptedOrByItself) {
   auto socket = connect("me");
-  await(handle().post_prompt(body("p1", "me", "HangingNode"), in(absl::Seconds(5))));
+  await(handle().post_prompt(body("p1", "me", "HangingNode"), absl::InfiniteFuture(), in(absl::Seconds(5))));
   const std::vector<std::string> heard = listen(*socket);
   ASSERT_FALSE(heard.empty());
   EXPECT_EQ(heard.back(), "executing") << "and nothing since";
@@ -212,14 +212,14 @@ TEST_F(FakeComfyTest, AHangingNodeEndsWhenItIsInterruptedOrByItself) {
   wait(absl::Seconds(1));
   ASSERT_TRUE(server_.history("p1"));
   EXPECT_EQ(server_.history("p1")->end, domain::HistoryEnd::kInterrupted);
-  await(handle().post_prompt(body("p2", "me", "HangingNode"), in(absl::Seconds(5))));
+  await(handle().post_prompt(body("p2", "me", "HangingNode"), absl::InfiniteFuture(), in(absl::Seconds(5))));
   wait(kHangs + absl::Seconds(5));
   ASSERT_TRUE(server_.history("p2"));
   EXPECT_EQ(server_.history("p2")->end, domain::HistoryEnd::kError);
 }
 
 TEST_F(FakeComfyTest, ADeafNodeDoesNotLookWhetherItIsInterrupted) {
-  await(handle().post_prompt(body("p1", "me", "DeafNode"), in(absl::Seconds(5))));
+  await(handle().post_prompt(body("p1", "me", "DeafNode"), absl::InfiniteFuture(), in(absl::Seconds(5))));
   wait(absl::Seconds(10));
   EXPECT_TRUE(server_.cancel("p1"));
   wait(kDeafFor - absl::Seconds(20));
@@ -232,8 +232,8 @@ TEST_F(FakeComfyTest, ADeafNodeDoesNotLookWhetherItIsInterrupted) {
 }
 
 TEST_F(FakeComfyTest, CancelIsAtomic) {
-  await(handle().post_prompt(body("p1", "me"), in(absl::Seconds(5))));
-  await(handle().post_prompt(body("p2", "me"), in(absl::Seconds(5))));
+  await(handle().post_prompt(body("p1", "me"), absl::InfiniteFuture(), in(absl::Seconds(5))));
+  await(handle().post_prompt(body("p2", "me"), absl::InfiniteFuture(), in(absl::Seconds(5))));
   EXPECT_TRUE(server_.cancel("p2"));
   EXPECT_TRUE(server_.cancel("p1"));
   EXPECT_FALSE(server_.cancel("p3"));
@@ -248,7 +248,7 @@ TEST_F(FakeComfyTest, PicturesNameTheirPromptOnlyOnNewerServers) {
     server_.settings().own_prompt_ids = newer;
     const std::string client = newer ? "newer" : "older";  // one id again would deafen its second socket
     auto socket = connect(client);
-    await(handle().post_prompt(body("p1", client, "SaveImageWebsocket"), in(absl::Seconds(5))));
+    await(handle().post_prompt(body("p1", client, "SaveImageWebsocket"), absl::InfiniteFuture(), in(absl::Seconds(5))));
     int previews = 0;
     int outputs = 0;
     for (bool over = false; !over;) {
@@ -271,7 +271,7 @@ TEST_F(FakeComfyTest, PicturesNameTheirPromptOnlyOnNewerServers) {
 
 TEST_F(FakeComfyTest, ServersThatIgnoreOurIdsMakeTheirOwn) {
   server_.settings().own_prompt_ids = false;
-  const auto outcome = await(handle().post_prompt(body("p1", "me"), in(absl::Seconds(5))));
+  const auto outcome = await(handle().post_prompt(body("p1", "me"), absl::InfiniteFuture(), in(absl::Seconds(5))));
   const auto verdict = domain::classify_post(outcome);
   EXPECT_EQ(verdict.kind, domain::PostVerdict::Kind::kAccepted);
   EXPECT_NE(verdict.prompt_id, "p1");
@@ -279,7 +279,7 @@ TEST_F(FakeComfyTest, ServersThatIgnoreOurIdsMakeTheirOwn) {
   auto recent = await(handle().recent_history(8, in(absl::Seconds(5))));
   ASSERT_TRUE(recent.ok());
   ASSERT_EQ(recent->size(), 1u);
-  EXPECT_EQ(recent->front().execution_id, "5");
+  EXPECT_EQ(recent->front().chosen_id, "p1");
   EXPECT_EQ(recent->front().prompt_id, verdict.prompt_id);
 }
 

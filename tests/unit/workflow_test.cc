@@ -89,7 +89,7 @@ TEST(PromptBody, OnlyLiteralPrefixesChange) {
   EXPECT_EQ(
       body_of(kSmall),
       "{\"prompt\":" + expected +
-          R"(,"client_id":"client \"1\"","prompt_id":"pid","extra_data":{"renderyard":{"execution_id":"42","job_id":"7"}}})");
+          R"(,"client_id":"client \"1\"","prompt_id":"pid","extra_data":{"renderyard":{"execution_id":"42","job_id":"7","prompt_id":"pid"}}})");
 }
 
 TEST(PromptBody, WithoutUniquePrefixTheTextIsTheUsers) {
@@ -128,7 +128,7 @@ TEST(PromptBody, ExtraDataIsKeptMarkedAndFreedOfPoison) {
     const auto at = body.find("\"extra_data\":") + 13;
     return body.substr(at, body.size() - at - 1);
   };
-  const std::string ours = R"("renderyard":{"execution_id":"42","job_id":"7"})";
+  const std::string ours = R"("renderyard":{"execution_id":"42","job_id":"7","prompt_id":"pid"})";
   EXPECT_EQ(extra_of("{}"), "{" + ours + "}");
   EXPECT_EQ(extra_of(R"({"a": 18446744073709551616, "renderyard": "forged"})"),
             R"({"a":18446744073709551616,)" + ours + "}");

@@ -44,6 +44,23 @@ class Group {
 // Cancels `work` at `deadline`; DEADLINE_EXCEEDED then. Waits for the work to notice.
 Task<absl::Status> with_deadline(Strand& strand, Clock& clock, Task<absl::Status> work, absl::Time deadline);
 
+namespace internal {
+template <class T>
+Task<absl::Status> keep_result(Task<absl::StatusOr<T>> work, absl::StatusOr<T>& result) {
+  result = co_await std::move(work);
+  co_return result.status();
+}
+}  // namespace internal
+
+template <class T>
+Task<absl::StatusOr<T>> with_deadline(Strand& strand, Clock& clock, Task<absl::StatusOr<T>> work, absl::Time deadline) {
+  absl::StatusOr<T> result;
+  Task<absl::Status> kept = internal::keep_result(std::move(work), result);
+  const absl::Status status = co_await with_deadline(strand, clock, std::move(kept), deadline);
+  if (!status.ok()) co_return status;
+  co_return std::move(result);
+}
+
 // Starts a root task of a process (its children are in Groups); `done` runs on the strand. For process roots only.
 void spawn_root(Strand& strand, Task<absl::Status> task, absl::AnyInvocable<void(absl::Status)> done);
 

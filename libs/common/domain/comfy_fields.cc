@@ -48,4 +48,8 @@ std::string execution_id_of(ComfyValue entry) {
   return entry[std::size_t{3}]["renderyard"]["execution_id"].id_text();
 }
 
+std::string chosen_id_of(ComfyValue entry) {
+  return entry[std::size_t{3}]["renderyard"]["prompt_id"].id_text();
+}
+
 }  // namespace renderyard::domain

@@ -22,7 +22,9 @@ std::optional<absl::Time> read_timestamp(ComfyValue data);
 ExecutionError read_execution_error(ComfyValue data);
 ExecutionInterrupted read_execution_interrupted(ComfyValue data);
 
-// extra_data.renderyard.execution_id of an entry [number, prompt_id, workflow, extra_data, outputs]; "" for strangers.
+// extra_data.renderyard.execution_id and .prompt_id of an entry [number, prompt_id, workflow, extra_data, outputs]; ""
+// for strangers.
 std::string execution_id_of(ComfyValue entry);
+std::string chosen_id_of(ComfyValue entry);
 
 }  // namespace renderyard::domain

@@ -62,7 +62,7 @@ absl::StatusOr<std::vector<QueueItem>> parse_history_listing(std::string_view te
   std::vector<QueueItem> out;
   for (const auto& [prompt_id, entry] : document->root().members()) {
     out.push_back({.prompt_id = prompt_id,
-                   .execution_id = execution_id_of(entry["prompt"]),
+                   .chosen_id = chosen_id_of(entry["prompt"]),
                    .number = entry["prompt"][std::size_t{0}].number().value_or(0)});
   }
   return out;

@@ -75,6 +75,7 @@ void append_json(std::string& out, simdjson::dom::element element) {
 }
 
 std::string without_nul(std::string_view text) {
+  if (text.find('\0') == std::string_view::npos) return std::string(text);
   std::string out;
   out.reserve(text.size());
   for (const char c : text) {
@@ -89,8 +90,29 @@ std::string without_nul(std::string_view text) {
 
 simdjson::error_code parse_once(simdjson::dom::parser& parser, std::string_view text, simdjson::dom::element& root) {
   // Depth is fixed with the first allocation.
-  if (const auto error = parser.allocate(std::max<std::size_t>(text.size(), 64), kComfyJsonDepth)) return error;
+  const std::size_t needed = std::max<std::size_t>(text.size(), 64);
+  if (parser.capacity() < needed || parser.max_depth() != kComfyJsonDepth) {
+    if (const auto error = parser.allocate(needed, kComfyJsonDepth)) return error;
+  }
   return parser.parse(text.data(), text.size()).get(root);
+}
+
+// OK: `root` is what the text says, `repaired` whether it had to be rewritten first.
+absl::Status parse_tolerant(simdjson::dom::parser& parser, std::string_view text, simdjson::dom::element& root,
+                            bool& repaired) {
+  auto error = parse_once(parser, text, root);
+  if (error == simdjson::SUCCESS) return absl::OkStatus();
+  // Errors of a text as a whole cannot be repaired; the rest may be a bare NaN, a huge number or half a surrogate pair.
+  if (error != simdjson::EMPTY && error != simdjson::DEPTH_ERROR && error != simdjson::CAPACITY &&
+      error != simdjson::MEMALLOC && error != simdjson::UTF8_ERROR) {
+    const std::string strict = repair_python_json(text);
+    if (strict != text) {
+      repaired = true;
+      error = parse_once(parser, strict, root);
+      if (error == simdjson::SUCCESS) return absl::OkStatus();
+    }
+  }
+  return absl::InvalidArgumentError(std::string("not JSON: ") + simdjson::error_message(error));
 }
 
 }  // namespace
@@ -183,19 +205,20 @@ std::string ComfyValue::to_json() const {
 absl::StatusOr<ComfyDocument> parse_comfy_json(std::string_view text) {
   auto parser = std::make_unique<simdjson::dom::parser>();
   simdjson::dom::element root;
-  auto error = parse_once(*parser, text, root);
-  if (error == simdjson::SUCCESS) return ComfyDocument(std::move(parser), root, false);
-  // Errors of a text as a whole cannot be repaired; the rest may be a bare NaN, a huge number or half a surrogate pair.
-  if (error != simdjson::EMPTY && error != simdjson::DEPTH_ERROR && error != simdjson::CAPACITY &&
-      error != simdjson::MEMALLOC && error != simdjson::UTF8_ERROR) {
-    const std::string repaired = repair_python_json(text);
-    if (repaired != text) {
-      parser = std::make_unique<simdjson::dom::parser>();
-      error = parse_once(*parser, repaired, root);
-      if (error == simdjson::SUCCESS) return ComfyDocument(std::move(parser), root, true);
-    }
-  }
-  return absl::InvalidArgumentError(std::string("not JSON: ") + simdjson::error_message(error));
+  bool repaired = false;
+  const absl::Status status = parse_tolerant(*parser, text, root, repaired);
+  if (!status.ok()) return status;
+  return ComfyDocument(std::move(parser), root, repaired);
+}
+
+absl::StatusOr<ComfyValue> ComfyParser::parse(std::string_view text) {
+  if (!parser_ || outgrown_) parser_ = std::make_unique<simdjson::dom::parser>();
+  outgrown_ = text.size() > kKept;
+  simdjson::dom::element root;
+  bool repaired = false;
+  const absl::Status status = parse_tolerant(*parser_, text, root, repaired);
+  if (!status.ok()) return status;
+  return ComfyValue(root);
 }
 
 }  // namespace renderyard::domain

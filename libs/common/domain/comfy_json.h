@@ -79,6 +79,19 @@ inline constexpr std::size_t kComfyJsonDepth = 256;
 // INVALID_ARGUMENT for text that is no JSON even so, is nested too deep, or is empty.
 absl::StatusOr<ComfyDocument> parse_comfy_json(std::string_view text);
 
+// Reads one text after the other without allocating for each: for streams of small texts. Keeps at most kKept bytes of
+// text's worth of memory. Thread-safety: one thread at a time.
+class ComfyParser {
+ public:
+  // As parse_comfy_json(); the value is good until the next call.
+  absl::StatusOr<ComfyValue> parse(std::string_view text);
+
+ private:
+  static constexpr std::size_t kKept = std::size_t{256} << 10;
+  std::unique_ptr<simdjson::dom::parser> parser_;
+  bool outgrown_ = false;
+};
+
 // `text` with bare NaN/Infinity as null, integers beyond 64 bits as doubles, numbers beyond double as null, and half
 // surrogate pairs as \ufffd. Not validated otherwise.
 std::string repair_python_json(std::string_view text);

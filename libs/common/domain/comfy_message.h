@@ -16,6 +16,8 @@
 
 namespace renderyard::domain {
 
+class ComfyParser;
+
 struct ComfyStatus {
   std::optional<int> queue_remaining;
   std::string sid;  // only in the first message of a connection
@@ -46,7 +48,6 @@ struct NodeProgress {
 
 struct NodeState {
   std::string id;
-  std::string display_id;
   double value = 0;
   double max = 1;
   bool finished = false;
@@ -122,6 +123,7 @@ using ComfyMessage = std::variant<ComfyStatus, ExecutionStart, ExecutionCached, 
                                   TextFrame, FeatureFlags, UnknownMessage>;
 
 absl::StatusOr<ComfyMessage> parse_text_frame(std::string_view text);
+absl::StatusOr<ComfyMessage> parse_text_frame(std::string_view text, ComfyParser& parser);  // for streams of them
 absl::StatusOr<ComfyMessage> parse_binary_frame(std::string_view bytes);
 
 // The prompt a message speaks of; empty when it speaks of none.
@@ -146,7 +148,7 @@ absl::StatusOr<std::optional<HistoryEntry>> parse_history(std::string_view text,
 
 struct QueueItem {
   std::string prompt_id;
-  std::string execution_id;  // extra_data.renderyard.execution_id, empty for strangers
+  std::string chosen_id;  // extra_data.renderyard.prompt_id: the id its sender chose, empty for strangers
   double number = 0;
 };
 

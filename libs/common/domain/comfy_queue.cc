@@ -16,7 +16,7 @@ absl::StatusOr<std::vector<QueueItem>> read_items(ComfyValue list) {
   std::vector<QueueItem> out;
   for (const auto item : list.items()) {
     QueueItem read{.prompt_id = item[std::size_t{1}].id_text(),
-                   .execution_id = execution_id_of(item),
+                   .chosen_id = chosen_id_of(item),
                    .number = item[std::size_t{0}].number().value_or(0)};
     // An item that cannot be read might be ours: a listing that hides it is no listing.
     if (read.prompt_id.empty()) return absl::InvalidArgumentError("a queue item without a prompt id");

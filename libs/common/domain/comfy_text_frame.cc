@@ -54,8 +54,6 @@ ComfyMessage read_progress_state(ComfyValue data) {
   for (const auto& [id, node] : data["nodes"].members()) {
     NodeState out;
     out.id = id;
-    out.display_id = node["display_node_id"].id_text();
-    if (out.display_id.empty()) out.display_id = id;
     out.value = node["value"].number().value_or(0);
     out.max = node["max"].number().value_or(1);
     out.finished = node["state"].string_or("") == "finished";
@@ -120,18 +118,31 @@ struct PromptIdOf {
 
 }  // namespace
 
-absl::StatusOr<ComfyMessage> parse_text_frame(std::string_view text) {
-  auto document = parse_comfy_json(text);
-  if (!document.ok()) return document.status();
-  const ComfyValue type = document->root()["type"];
+namespace {
+
+absl::StatusOr<ComfyMessage> read_frame(ComfyValue root) {
+  const ComfyValue type = root["type"];
   if (!type.is_string()) return absl::InvalidArgumentError("a text frame without a type");
   const std::string name = type.string_or("");
-  const ComfyValue data = document->root()["data"];
+  const ComfyValue data = root["data"];
   for (const auto& reader : kReaders) {
     // Custom nodes may use any type and any data; only objects can be the messages we know.
     if (reader.type == name && data.is_object()) return reader.read(data);
   }
   return UnknownMessage{.type = name};
+}
+
+}  // namespace
+
+absl::StatusOr<ComfyMessage> parse_text_frame(std::string_view text) {
+  ComfyParser parser;
+  return parse_text_frame(text, parser);
+}
+
+absl::StatusOr<ComfyMessage> parse_text_frame(std::string_view text, ComfyParser& parser) {
+  const absl::StatusOr<ComfyValue> root = parser.parse(text);
+  if (!root.ok()) return root.status();
+  return read_frame(*root);
 }
 
 std::string_view prompt_id_of(const ComfyMessage& message) {

@@ -1,11 +1,13 @@
 // Progress of one prompt over its submitted graph, 0 to 100 %, monotone; 100 only at completed (requirement W1).
 // Cached and finished nodes count as one each, running ones as the fraction they report, over all nodes to run, nodes
-// that expansion adds included. Pure value; feed it messages in any order, repeats are harmless.
+// that expansion adds included. A message costs what it says, not what the graph is large. Pure value; feed it messages
+// in any order, repeats are harmless.
 #pragma once
 
-#include <map>
-#include <set>
+#include <absl/container/flat_hash_map.h>
+
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libs/common/domain/comfy_message.h"
@@ -26,12 +28,13 @@ class ProgressTracker {
   const std::string& current_node() const { return current_node_; }
 
  private:
-  void finish(const std::string& node);
-  void report(const std::string& node, double value, double max);
+  // One node's part of the whole, 1 when it is done.
+  double& share_of(std::string_view node);
+  void finish(std::string_view node);
+  void report(std::string_view node, double value, double max);
   void recompute();
-  std::set<std::string> known_;  // done_ is a part of it, and so are the keys of fraction_
-  std::set<std::string> done_;
-  std::map<std::string, double> fraction_;
+  absl::flat_hash_map<std::string, double> shares_;  // of all nodes to run; nothing depends on its order
+  double sum_ = 0;                                   // of the shares
   std::string running_;  // the id in the executed graph, current_node_ the one the user knows
   std::string current_node_;
   bool has_state_ = false;  // the server sends progress_state

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/common/domain/backoff.h"
 #include "libs/common/domain/error_code.h"
 
 namespace renderyard::domain {
@@ -26,7 +27,7 @@ SettleDecision only(Kind kind) {
 SettleDecision after_not_accepted(const ExecutionNews& news) {
   if (news.job_wants_cancel) return only(Kind::kCancel);
   const bool counts = news.outcome_proof != "connect_failed";
-  if (counts && news.earlier_not_accepted + 1 >= kMaxNotAccepted) {
+  if (counts && news.earlier_not_accepted + 1 >= news.most_not_accepted) {
     return fail(code::kSubmissionRefused, {},
                 "the prompt was not accepted in several attempts, last: " + std::string(news.outcome_proof));
   }
@@ -34,7 +35,7 @@ SettleDecision after_not_accepted(const ExecutionNews& news) {
           .error_code = {},
           .error_message = {},
           .reason = "not_accepted: " + std::string(news.outcome_proof),
-          .not_before = requeue_delay(news.attempt)};
+          .not_before = counts ? retry_delay(news.earlier_not_accepted + 1) : requeue_delay(news.attempt)};
 }
 
 }  // namespace

@@ -11,6 +11,10 @@
 
 namespace renderyard::domain {
 
+// A job whose prompt was not accepted this often (refused connections not counted) fails as submission_refused; the
+// dispatcher's --submission-attempts changes it.
+inline constexpr int kMostNotAccepted = 3;
+
 struct ExecutionNews {
   ExecutionState state = ExecutionState::kRunning;
   std::string_view outcome_proof;
@@ -18,6 +22,7 @@ struct ExecutionNews {
   std::string_view error_message;
   int attempt = 1;
   int earlier_not_accepted = 0;  // of the same job, refused connections not counted
+  int most_not_accepted = kMostNotAccepted;
   bool job_wants_cancel = false;
   JobStatus job_status = JobStatus::kPending;
 };
@@ -30,9 +35,6 @@ struct SettleDecision {
   std::string reason;         // kRequeue
   absl::Duration not_before;  // kRequeue
 };
-
-// A job whose prompt was not accepted this often (refused connections not counted) fails as submission_refused.
-inline constexpr int kMaxNotAccepted = 3;
 
 SettleDecision settle(const ExecutionNews& news);
 
@@ -49,7 +51,8 @@ struct CancelResult {
 CancelResult cancel_result(JobStatus job, std::string_view error_code, std::string_view error_message,
                            const ExecutionNews* execution);
 
-// How long a job that came back waits before it is claimed again: 0.25 s doubling to 30 s, by attempt (from 1).
+// How long a job whose instance refused the connection waits before it is claimed again: 0.25 s doubling to 30 s, by
+// attempt (from 1). What a server answered, and still did not accept, waits by retry_delay().
 absl::Duration requeue_delay(int attempt);
 
 }  // namespace renderyard::domain

@@ -138,9 +138,45 @@ PostVerdict classify_post(const PostOutcome& outcome) {
   return unclear("no_answer", outcome.error);
 }
 
+namespace {
+
+void append_warning(std::string& json, const NodeFault& fault) {
+  json += json.size() > 1 ? ",{" : "{";
+  const auto member = [&json](std::string_view name, std::string_view value) {
+    if (json.back() != '{') json += ',';
+    append_json_string(json, name);
+    json += ':';
+    append_json_string(json, value);
+  };
+  member("code", kAcceptedWithLoss);
+  member("message", fault.message);
+  member("node_id", fault.node_id);
+  member("node_class", fault.node_class);
+  json += '}';
+}
+
+}  // namespace
+
+std::string loss_json(const std::vector<NodeFault>& faults) {
+  std::string json = "[";
+  const std::size_t shown = faults.size() > kMostWarnings ? kMostWarnings - 1 : faults.size();
+  for (std::size_t i = 0; i < shown; ++i) append_warning(json, faults[i]);
+  if (shown < faults.size()) {
+    append_warning(json, {.node_id = "",
+                          .node_class = "",
+                          .message = "and " + std::to_string(faults.size() - shown) + " more nodes with errors"});
+  }
+  return json + "]";
+}
+
 bool is_strong(const AbsenceEvidence& evidence) {
   return evidence.sender_is_gone && !evidence.taken_over && evidence.same_server_life && !evidence.behind_proxy &&
          evidence.absent_rounds >= 2 && evidence.seconds_between_rounds >= kSubmitSettleSeconds;
+}
+
+bool may_surface(ExecutionState state, std::string_view outcome_proof) {
+  return (state == ExecutionState::kNotAccepted || state == ExecutionState::kLost) &&
+         (outcome_proof == kAbsentStrong || outcome_proof == kUnclear);
 }
 
 }  // namespace renderyard::domain

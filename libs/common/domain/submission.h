@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "libs/common/domain/states.h"
+
 namespace renderyard::domain {
 
 // What the transport saw. Written by the adapter, on a connection of its own, never re-sent.
@@ -48,6 +50,12 @@ struct PostVerdict {
 
 PostVerdict classify_post(const PostOutcome& outcome);
 
+// What was left out of an accepted prompt: a JSON array of {code, message, node_id, node_class}, code
+// kAcceptedWithLoss; at most kMostWarnings entries, of which the last then says how many more there are.
+std::string loss_json(const std::vector<NodeFault>& faults);
+inline constexpr std::string_view kAcceptedWithLoss = "accepted_with_loss";
+inline constexpr std::size_t kMostWarnings = 20;
+
 // Where an absent prompt may be called not accepted without hearing it from ComfyUI. All must hold (DESIGN: strong
 // evidence); anything else stays unclear.
 struct AbsenceEvidence {
@@ -62,5 +70,12 @@ struct AbsenceEvidence {
 inline constexpr double kSubmitSettleSeconds = 10;
 
 bool is_strong(const AbsenceEvidence& evidence);
+
+// executions.outcome_proof where the prompt was not seen, though it may have been sent.
+inline constexpr std::string_view kAbsentStrong = "absent_strong";  // not_accepted
+inline constexpr std::string_view kUnclear = "unclear";             // lost
+
+// An execution that ended so, while its prompt may yet appear at the instance.
+bool may_surface(ExecutionState state, std::string_view outcome_proof);
 
 }  // namespace renderyard::domain

@@ -29,8 +29,9 @@ absl::StatusOr<WorkflowInfo> inspect_workflow(std::string_view workflow_json);
 
 // The body for POST /prompt: the user's workflow with every literal filename_prefix put under
 // "renderyard/<execution id>/" (when unique_prefix), client_id, prompt_id (left out when empty) and
-// extra_data.renderyard = {execution_id, job_id}. extra_data_json: the job's own extra_data object text or empty.
-// Numbers of the workflow stay exact, text of it is copied where it is not changed.
+// extra_data.renderyard = {execution_id, job_id, prompt_id}: on servers that choose prompt ids themselves the last one
+// is how the prompt is known again. extra_data_json: the job's own extra_data object text or empty. Numbers of the
+// workflow stay exact, text of it is copied where it is not changed.
 absl::StatusOr<std::string> prompt_body(std::string_view workflow_json, std::string_view client_id,
                                         std::string_view prompt_id, std::string_view execution_id,
                                         std::string_view job_id, std::string_view extra_data_json, bool unique_prefix);

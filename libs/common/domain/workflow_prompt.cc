@@ -105,7 +105,7 @@ void append_pnginfo(ObjectWriter& writer, std::string& out, std::string_view val
 }
 
 void append_extra_data(std::string& out, std::string_view extra_data, std::string_view execution_id,
-                       std::string_view job_id) {
+                       std::string_view job_id, std::string_view prompt_id) {
   ObjectWriter writer(out);
   for (const auto& member : json_members(extra_data)) {
     if (member.key == "renderyard") continue;  // ours
@@ -119,6 +119,7 @@ void append_extra_data(std::string& out, std::string_view extra_data, std::strin
   ObjectWriter ours(out);
   ours.string("execution_id", execution_id);
   ours.string("job_id", job_id);
+  if (!prompt_id.empty()) ours.string("prompt_id", prompt_id);
   ours.end();
   writer.end();
 }
@@ -151,7 +152,7 @@ absl::StatusOr<std::string> prompt_body(std::string_view workflow_json, std::str
   // Some servers turn null into the id "None", some refuse it: no key at all means "make one".
   if (!prompt_id.empty()) writer.string("prompt_id", prompt_id);
   writer.begin("extra_data");
-  append_extra_data(body, extra_data_json, execution_id, job_id);
+  append_extra_data(body, extra_data_json, execution_id, job_id, prompt_id);
   writer.end();
   return body;
 }

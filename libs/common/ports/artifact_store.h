@@ -21,7 +21,8 @@ struct StoredBlob {
 class BlobWriter {
  public:
   virtual ~BlobWriter() = default;  // without finish(): the temporary file goes away
-  virtual absl::Status write(std::string_view chunk) = 0;
+  // One after the other. Waits while the store is slower than its source. After a cancelled one the blob is no more.
+  virtual base::Task<absl::Status> write(std::string chunk) = 0;
   // Durable afterwards. The same content twice is one blob.
   virtual base::Task<absl::StatusOr<StoredBlob>> finish() = 0;
 };
@@ -37,7 +38,7 @@ class BlobReader {
 class ArtifactStore {
  public:
   virtual ~ArtifactStore() = default;
-  // UNAVAILABLE: full or away; keep trying, it is no failed render.
+  // RESOURCE_EXHAUSTED, UNAVAILABLE (and so for the writer): full, away; keep trying, it is no failed render.
   virtual base::Task<absl::StatusOr<std::unique_ptr<BlobWriter>>> create() = 0;
   // NOT_FOUND.
   virtual base::Task<absl::StatusOr<std::unique_ptr<BlobReader>>> open(std::string sha256) = 0;

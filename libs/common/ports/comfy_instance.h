@@ -64,6 +64,9 @@ struct FetchedFile {
   std::string content_type;
 };
 
+// Takes one chunk after the other. Must not be a capturing coroutine itself, but may call one.
+using ByteSink = absl::AnyInvocable<base::Task<absl::Status>(std::string)>;
+
 class ComfyInstance {
  public:
   virtual ~ComfyInstance() = default;
@@ -80,23 +83,21 @@ class ComfyInstance {
   // size (INVALID_ARGUMENT beyond); read apart from everything else.
   virtual base::Task<absl::StatusOr<domain::Capabilities>> describe(absl::Time deadline) = 0;
 
-  // One POST /prompt on a fresh connection of its own, never re-sent, no redirects. Never an error status: what
-  // happened is the outcome. When it returns, the connection is gone. A cancelled caller gets kUnclear unless it is
-  // known better.
-  virtual base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time deadline) = 0;
+  // One POST /prompt on a fresh connection of its own, never re-sent, no redirects. Not a byte of it leaves after
+  // `begin_by`: the sender's right to send may have ended while it connected. Never an error status: what happened is
+  // the outcome. When it returns, the connection is gone. A cancelled caller gets kUnclear unless it is known better.
+  virtual base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time begin_by, absl::Time deadline) = 0;
 
   virtual base::Task<absl::StatusOr<domain::QueueListing>> queue(absl::Time deadline) = 0;
   virtual base::Task<absl::StatusOr<std::optional<domain::HistoryEntry>>> history(std::string prompt_id,
                                                                                   absl::Time deadline) = 0;
-  // The newest entries whose extra_data.renderyard.execution_id is set: (execution id, prompt id). For servers that
-  // ignore our prompt ids.
+  // The newest entries whose extra_data.renderyard.prompt_id is set. For servers that ignore our prompt ids.
   virtual base::Task<absl::StatusOr<std::vector<domain::QueueItem>>> recent_history(int max_items,
                                                                                     absl::Time deadline) = 0;
 
-  // Streams a file of /view into `sink` chunk by chunk on the strand. NOT_FOUND: the server does not have it;
-  // DATA_LOSS: it ended early; any error of the sink ends it.
-  virtual base::Task<absl::StatusOr<FetchedFile>> fetch(domain::OutputFile file,
-                                                        absl::AnyInvocable<absl::Status(std::string_view)> sink,
+  // Streams a file of /view into `sink` chunk by chunk on the strand, no faster than that takes it. NOT_FOUND: the
+  // server does not have it; DATA_LOSS: it ended early; any error of the sink ends it.
+  virtual base::Task<absl::StatusOr<FetchedFile>> fetch(domain::OutputFile file, ByteSink sink,
                                                         absl::Time deadline) = 0;
 
   // The version of a file, without its content. NOT_FOUND: the server does not have it, or cannot tell.

@@ -28,7 +28,7 @@ std::string sha256_hex(const std::string& content) {
 absl::Status usable(const ArtifactDepot& depot, bool to_write) {
   if (depot.condition() == ArtifactDepot::Condition::kAway) return absl::UnavailableError("the artifact store is away");
   if (to_write && depot.condition() == ArtifactDepot::Condition::kFull) {
-    return absl::UnavailableError("the artifact store is full");
+    return absl::ResourceExhaustedError("the artifact store is full");
   }
   return absl::OkStatus();
 }
@@ -75,12 +75,12 @@ class FakeBlobWriter final : public ports::BlobWriter {
     if (!alive_ || alive_()) depot_.temporary_.erase(id_);
   }
 
-  absl::Status write(std::string_view chunk) override {
-    RETURN_IF_ERROR(usable(depot_, true));
+  base::Task<absl::Status> write(std::string chunk) override {
+    CO_RETURN_IF_ERROR(usable(depot_, true));
     const auto file = depot_.temporary_.find(id_);
-    if (file == depot_.temporary_.end()) return absl::FailedPreconditionError("write after finish");
+    if (file == depot_.temporary_.end()) co_return absl::FailedPreconditionError("write after finish");
     file->second.append(chunk);
-    return absl::OkStatus();
+    co_return absl::OkStatus();
   }
 
   base::Task<absl::StatusOr<ports::StoredBlob>> finish() override {

@@ -17,10 +17,8 @@ absl::Status to_status(int status, std::string_view target) {
   std::string text = absl::StrCat(std::string(path), " was answered with ", status);
   if (status == 404 || status == 405) return absl::NotFoundError(text);
   if (status == 401 || status == 403) return absl::PermissionDeniedError(text);
-  if (status < 400 || status == 429 || status >= 500) {
-    return absl::UnavailableError(text);
-  }
-  return absl::InvalidArgumentError(text);
+  if (status == 400) return absl::InvalidArgumentError(text);
+  return absl::UnavailableError(text);
 }
 
 }  // namespace

@@ -68,8 +68,8 @@ class ComfyClient final : public ports::ComfyInstance {
     co_return co_await base::suspend<Result>(shared_.strand_, start);
   }
 
-  base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time deadline) override {
-    return shared_.poster_.post(api_url_, std::move(body), deadline);
+  base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time begin_by, absl::Time deadline) override {
+    return shared_.poster_.post(api_url_, std::move(body), begin_by, deadline);
   }
 
   base::Task<absl::StatusOr<domain::QueueListing>> queue(absl::Time deadline) override { return api_.queue(deadline); }
@@ -86,7 +86,7 @@ class ComfyClient final : public ports::ComfyInstance {
     std::string target = absl::StrCat("/history?max_items=", max_items);
     ASSIGN_OR_CO_RETURN(const std::string body, co_await api_.get(std::move(target), deadline));
     ASSIGN_OR_CO_RETURN(std::vector<domain::QueueItem> items, domain::parse_history_listing(body));
-    std::erase_if(items, [](const domain::QueueItem& item) { return item.execution_id.empty(); });
+    std::erase_if(items, [](const domain::QueueItem& item) { return item.chosen_id.empty(); });
     co_return items;
   }
 
@@ -94,7 +94,7 @@ class ComfyClient final : public ports::ComfyInstance {
                                                        absl::Time deadline) override {
     std::string target = view_of(file);
     auto answer = co_await api_.download(std::move(target), std::move(sink), deadline);
-    // A name that the server refuses for what it is will never be there.
+    // A name that the server refuses for what it is (400) will never be there.
     if (absl::IsInvalidArgument(answer.status())) co_return absl::NotFoundError(answer.status().message());
     if (!answer.ok()) co_return answer.status();
     co_return ports::FetchedFile{.version = version_of(*answer), .content_type = std::move(answer->content_type)};
@@ -133,7 +133,7 @@ class NoClient final : public ports::ComfyInstance {
   void set_access(std::vector<ports::SecretHeader>) override {}
   base::Task<absl::StatusOr<ports::ComfyAbilities>> probe(absl::Time) override { co_return why_; }
   base::Task<absl::StatusOr<domain::Capabilities>> describe(absl::Time) override { co_return why_; }
-  base::Task<domain::PostOutcome> post_prompt(std::string, absl::Time) override {
+  base::Task<domain::PostOutcome> post_prompt(std::string, absl::Time, absl::Time) override {
     domain::PostOutcome outcome;
     outcome.kind = domain::PostOutcome::Kind::kConnectFailed;
     outcome.error = std::string(why_.message());
@@ -172,9 +172,10 @@ ComfyClients::ComfyClients(ComfyIo& io, base::Strand& strand, base::Clock& clock
     : strand_(strand),
       clock_(clock),
       options_(std::move(options)),
+      resolver_(io),
       http_(io, strand, clock, options_.ca_file, options_.download_stall),
-      sockets_(io, options_.ca_file),
-      poster_(io, strand, clock, options_.ca_file) {
+      sockets_(io, resolver_, options_.ca_file),
+      poster_(io, resolver_, strand, clock, options_.ca_file) {
   counters_.on_unreadable = options_.on_unreadable;
   counters_.on_dropped = options_.on_dropped;
 }

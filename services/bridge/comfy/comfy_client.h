@@ -13,6 +13,7 @@
 #include "services/bridge/comfy/comfy_io.h"
 #include "services/bridge/comfy/http_client.h"
 #include "services/bridge/comfy/prompt_post.h"
+#include "services/bridge/comfy/resolver.h"
 #include "services/bridge/comfy/ws_socket.h"
 #include "services/bridge/comfy/ws_transport.h"
 
@@ -22,8 +23,9 @@ struct ComfyOptions {
   // PEM file of certificates to trust for https and wss beside the system's; may be empty.
   std::string ca_file;
   std::size_t max_object_info_bytes = std::size_t{32} << 20;
-  // Bound for one /history or /queue answer; they carry whole workflows.
-  std::size_t max_listing_bytes = std::size_t{64} << 20;
+  // Bound for one /history or /queue answer. They carry whole workflows, of up to 100 MiB each, and what is not ASCII
+  // in them comes escaped, twice as long.
+  std::size_t max_listing_bytes = std::size_t{512} << 20;
   // A frame was no message; progress or a preview came faster than it was read. On any thread; must not block.
   std::function<void()> on_unreadable = {};
   std::function<void()> on_dropped = {};
@@ -41,17 +43,18 @@ class ComfyClients final : public ports::ComfyConnector {
   // A row whose URLs cannot be used gives an instance whose every call is INVALID_ARGUMENT.
   std::unique_ptr<ports::ComfyInstance> instance(const ports::InstanceRow& row) override;
 
-  const WsCounters& counters() const { return counters_; }
+  const WsShare& counters() const { return counters_; }
 
  private:
   friend class ComfyClient;
   base::Strand& strand_;
   base::Clock& clock_;
   const ComfyOptions options_;
+  Resolver resolver_;
   HttpClient http_;
   WsTransport sockets_;
   PromptPoster poster_;
-  WsCounters counters_;
+  WsShare counters_;
   // Reads what would hold up the strand: megabytes of JSON.
   boost::asio::thread_pool readers_{1};
 };

@@ -238,7 +238,7 @@ base::Task<absl::StatusOr<HttpAnswer>> HttpClient::stream(HttpRequest request, B
     auto chunk = co_await channel->next();
     if (!chunk.ok()) co_return chunk.status();
     if (!chunk->has_value()) break;
-    absl::Status status = sink(**chunk);
+    const absl::Status status = co_await sink(**std::move(chunk));
     if (!status.ok()) co_return status;
   }
   auto start = [transfer](base::Completer<absl::StatusOr<HttpAnswer>> completer) { transfer->wait(completer); };

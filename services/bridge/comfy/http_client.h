@@ -10,7 +10,6 @@
 // Thread-safety: on the strand only. Ownership: outlives the tasks it returned.
 #pragma once
 
-#include <absl/functional/any_invocable.h>
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
@@ -25,6 +24,7 @@
 #include "libs/common/base/clock.h"
 #include "libs/common/base/strand.h"
 #include "libs/common/base/task.h"
+#include "libs/common/ports/comfy_instance.h"
 #include "libs/common/ports/model.h"
 #include "services/bridge/comfy/comfy_io.h"
 
@@ -49,7 +49,7 @@ struct HttpAnswer {
   std::optional<std::string> etag = {};         // without its mark of weakness
 };
 
-using ByteSink = absl::AnyInvocable<absl::Status(std::string_view)>;
+using ports::ByteSink;
 
 class HttpClient {
  public:

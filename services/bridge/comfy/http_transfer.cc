@@ -22,7 +22,6 @@ absl::Status to_status(CURLcode code, const char* detail, bool begun) {
       return absl::DataLossError(text);
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_WEIRD_SERVER_REPLY:
       return absl::InvalidArgumentError(text);
     default:
       return begun ? absl::DataLossError(text) : absl::UnavailableError(text);
@@ -40,6 +39,8 @@ HttpTransfer::HttpTransfer(HttpRequest request, absl::Duration timeout, std::str
   curl_easy_setopt(easy_, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(easy_, CURLOPT_PROXY, "");
   curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
+  // A transfer that ends while its name is looked up must not wait for that: the io thread is everybody's.
+  curl_easy_setopt(easy_, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy_, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, timeout_ms);
   curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, std::min(timeout_ms, 10000L));
@@ -103,12 +104,13 @@ std::size_t HttpTransfer::take(std::string_view data) {
     streamed_bytes_ += static_cast<std::int64_t>(data.size());
     return data.size();
   }
-  if (answer_.body.size() + data.size() > request_.max_body) {
-    too_large_ = true;
-    return 0;
+  if (answer_.body.size() + data.size() <= request_.max_body) {
+    answer_.body += data;
+    return data.size();
   }
-  answer_.body += data;
-  return data.size();
+  if (status() != 200) return data.size();  // a page about an error: its status is what counts
+  too_large_ = true;
+  return 0;
 }
 
 absl::StatusOr<HttpAnswer> HttpTransfer::result(CURLcode code) {
@@ -132,8 +134,16 @@ absl::StatusOr<HttpAnswer> HttpTransfer::result(CURLcode code) {
   if (announced >= 0 && announced != got) {
     return absl::DataLossError(absl::StrCat("got ", got, " of ", announced, " bytes"));
   }
+  if (streamed && announced < 0 && !is_chunked()) {
+    return absl::DataLossError("the server did not say how long the file is: it may have ended early");
+  }
   answer_.size_bytes = got;
   return std::move(answer_);
+}
+
+bool HttpTransfer::is_chunked() const {
+  curl_header* encoding = nullptr;
+  return curl_easy_header(easy_, "Transfer-Encoding", 0, CURLH_HEADER, -1, &encoding) == CURLHE_OK;
 }
 
 void HttpTransfer::read_validators() {

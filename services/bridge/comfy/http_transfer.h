@@ -41,6 +41,7 @@ class HttpTransfer {
   std::size_t take(std::string_view data);
   int status() const;
   void read_validators();
+  bool is_chunked() const;
   absl::StatusOr<HttpAnswer> result(CURLcode code);
 
   const HttpRequest request_;

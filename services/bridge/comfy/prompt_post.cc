@@ -19,6 +19,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -96,29 +97,31 @@ class Transfer : public std::enable_shared_from_this<Transfer<Stream>> {
       : control_(std::move(control)),
         url_(std::move(url)),
         body_(std::move(body)),
-        resolver_(context),
         timer_(context),
         stream_(context, std::forward<StreamArgs>(args)...) {}
 
-  void start(std::chrono::milliseconds patience) {
+  // Not a byte leaves after `begin_by`, by the clock that counts while the machine sleeps.
+  void start(Resolver& resolver, std::chrono::milliseconds patience, std::function<bool()> may_begin) {
+    may_begin_ = std::move(may_begin);
     timer_.expires_after(patience);
     timer_.async_wait([self = this->shared_from_this()](error_code error) {
       if (!error) self->fail("the deadline came");
     });
-    resolver_.async_resolve(url_.host, url_.port,
-                            [self = this->shared_from_this()](error_code error, tcp::resolver::results_type found) {
-                              self->resolved(error, std::move(found));
-                            });
+    resolver.resolve(url_.host, url_.port,
+                     [self = this->shared_from_this()](Resolver::Endpoints found, const std::string& error) {
+                       self->resolved(std::move(found), error);
+                     });
   }
 
  private:
   auto& socket() { return stream_.lowest_layer(); }
 
-  void resolved(error_code error, tcp::resolver::results_type found) {
+  void resolved(Resolver::Endpoints found, const std::string& error) {
     if (done_) return;
-    if (error) return fail(error.message());
+    if (found.empty()) return fail(error);
+    endpoints_ = std::move(found);
     asio::async_connect(
-        tcp_layer(), found,
+        tcp_layer(), endpoints_,
         [self = this->shared_from_this()](error_code failure, const tcp::endpoint&) { self->connected(failure); });
   }
 
@@ -157,6 +160,8 @@ class Transfer : public std::enable_shared_from_this<Transfer<Stream>> {
 
   // From here on bytes of the request leave.
   void request() {
+    // After a stop of the process the timer has run out, and has not been heard yet.
+    if (asio::steady_timer::clock_type::now() >= timer_.expiry() || !may_begin_()) return fail("the deadline came");
     if (!control_->begin(static_cast<int>(socket().native_handle()))) return fail("cancelled");
     begun_ = true;
     header_ = "POST " + url_.path + "/prompt HTTP/1.1\r\nHost: " + url_.authority +
@@ -175,9 +180,12 @@ class Transfer : public std::enable_shared_from_this<Transfer<Stream>> {
   void written(error_code error, std::size_t bytes) {
     if (done_) return;
     writing_ = false;
-    sent_ = !error && bytes == header_.size() + body_.size();
-    if (!sent_) failure_ = error.message();
+    // Of TLS a record may have left that is not counted.
+    const std::size_t uncounted = std::is_same_v<Stream, TlsStream> ? std::size_t{64} << 10 : 0;
+    sent_ = bytes + (error ? uncounted : 0) >= header_.size() + body_.size();
     if (answer_) return conclude();
+    if (giving_up_) return fail(failure_);
+    if (!sent_) failure_ = error.message();
     if (reading_) {
       // An answer may have come before the reset that broke the writing; the reader sees one or the other at once.
       return;
@@ -194,7 +202,7 @@ class Transfer : public std::enable_shared_from_this<Transfer<Stream>> {
   }
 
   void answered(error_code error) {
-    if (done_) return;
+    if (done_ || giving_up_) return;
     reading_ = false;
     if (!error) {
       const int status = static_cast<int>(parser_->get().result_int());
@@ -225,7 +233,13 @@ class Transfer : public std::enable_shared_from_this<Transfer<Stream>> {
   }
 
   void fail(std::string why) {
-    if (done_) return;
+    if (done_ || (giving_up_ && writing_)) return;
+    if (begun_ && writing_) {
+      // How much has left is known to the writer alone, whose word may be on its way: cut the line and hear it.
+      giving_up_ = true;
+      failure_ = std::move(why);
+      return cut();
+    }
     PostOutcome outcome;
     if (!begun_) {
       outcome.kind = PostOutcome::Kind::kConnectFailed;
@@ -239,27 +253,37 @@ class Transfer : public std::enable_shared_from_this<Transfer<Stream>> {
   void finish(PostOutcome outcome) {
     done_ = true;
     timer_.cancel();
-    resolver_.cancel();
     control_->socket_is_gone();
-    error_code ignored;
-    // What the kernel still holds of a request that is given up must not arrive later.
-    if (outcome.kind != PostOutcome::Kind::kAnswered) socket().set_option(asio::socket_base::linger(true, 0), ignored);
-    socket().close(ignored);
+    if (outcome.kind == PostOutcome::Kind::kAnswered) {
+      error_code ignored;
+      socket().close(ignored);
+    } else {
+      cut();
+    }
     control_->deliver(std::move(outcome));
+  }
+
+  // What the kernel still holds of a request that is given up must not arrive later.
+  void cut() {
+    error_code ignored;
+    socket().set_option(asio::socket_base::linger(true, 0), ignored);
+    socket().close(ignored);
   }
 
   std::shared_ptr<Control> control_;
   const InstanceUrl url_;
   const std::string body_;
   std::string header_;
-  tcp::resolver resolver_;
+  Resolver::Endpoints endpoints_;
   asio::steady_timer timer_;
   Stream stream_;
   boost::beast::flat_buffer buffer_;
   std::optional<http::response_parser<http::string_body>> parser_;
   std::optional<http::response<http::string_body>> answer_;
   std::string failure_;
+  std::function<bool()> may_begin_;
   bool begun_ = false;
+  bool giving_up_ = false;  // what the writer says decides
   bool writing_ = true;
   bool reading_ = false;
   bool sent_ = false;
@@ -291,11 +315,13 @@ struct PromptPoster::Settings {
   asio::ssl::context tls;
 };
 
-PromptPoster::PromptPoster(ComfyIo& io, base::Strand& strand, base::Clock& clock, std::string ca_file)
-    : io_(io), strand_(strand), clock_(clock), settings_(std::make_shared<Settings>(ca_file)) {}
+PromptPoster::PromptPoster(ComfyIo& io, Resolver& resolver, base::Strand& strand, base::Clock& clock,
+                           std::string ca_file)
+    : io_(io), resolver_(resolver), strand_(strand), clock_(clock), settings_(std::make_shared<Settings>(ca_file)) {}
 PromptPoster::~PromptPoster() = default;
 
-base::Task<PostOutcome> PromptPoster::post(InstanceUrl url, std::string body, absl::Time deadline) {
+base::Task<PostOutcome> PromptPoster::post(InstanceUrl url, std::string body, absl::Time begin_by,
+                                           absl::Time deadline) {
   PostOutcome cancelled;
   const auto left = absl::ToInt64Milliseconds(deadline - clock_.now());
   if (left <= 0) {
@@ -307,15 +333,20 @@ base::Task<PostOutcome> PromptPoster::post(InstanceUrl url, std::string body, ab
   auto control = std::make_shared<Control>();
   const AbandonOnExit guard(control);
   const bool tls = url.tls;
+  auto may_begin = [&clock = clock_, begin_by] { return clock.now() < begin_by; };
   auto start = [&](base::Completer<Result> completer) {
     control->wait(completer);
     if (tls) {
       auto transfer = std::make_shared<Transfer<TlsStream>>(io_.context(), control, std::move(url), std::move(body),
                                                             settings_->tls);
-      asio::post(io_.context(), [transfer, patience] { transfer->start(patience); });
+      asio::post(io_.context(), [transfer, &resolver = resolver_, patience, may_begin] {
+        transfer->start(resolver, patience, may_begin);
+      });
     } else {
       auto transfer = std::make_shared<Transfer<PlainStream>>(io_.context(), control, std::move(url), std::move(body));
-      asio::post(io_.context(), [transfer, patience] { transfer->start(patience); });
+      asio::post(io_.context(), [transfer, &resolver = resolver_, patience, may_begin] {
+        transfer->start(resolver, patience, may_begin);
+      });
     }
   };
   Result outcome = co_await base::suspend<Result>(strand_, start);

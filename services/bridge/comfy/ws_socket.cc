@@ -38,11 +38,11 @@ class Alarm {
 // What the two threads share of one socket: the io thread reports, the strand waits.
 class Shared {
  public:
-  Shared(base::Strand& strand, WsCounters& counters) : inbox(strand, counters.on_dropped), counters_(counters) {}
+  Shared(base::Strand& strand, WsShare& counters) : inbox(strand, counters.on_dropped), counters_(counters) {}
 
   // The io thread.
   // False: the reader is hopelessly behind, the line must be cut.
-  bool text(std::string_view frame) { return message(domain::parse_text_frame(frame), frame.size()); }
+  bool text(std::string_view frame) { return message(domain::parse_text_frame(frame, counters_.parser), frame.size()); }
   bool binary(std::string_view frame) { return message(domain::parse_binary_frame(frame), frame.size()); }
 
   void pong(std::string_view payload) {
@@ -124,7 +124,7 @@ class Shared {
     return inbox.push(*std::move(message), bytes);
   }
 
-  WsCounters& counters_;
+  WsShare& counters_;
   base::Mutex mutex_;
   bool ready_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<absl::Status> ended_ ABSL_GUARDED_BY(mutex_);
@@ -197,7 +197,7 @@ class Socket final : public ports::ComfySocket {
 
 base::Task<absl::StatusOr<std::unique_ptr<ports::ComfySocket>>> connect_socket(WsTransport& transport,
                                                                                base::Strand& strand, base::Clock& clock,
-                                                                               WsCounters& counters, InstanceUrl url,
+                                                                               WsShare& counters, InstanceUrl url,
                                                                                std::string client_id,
                                                                                absl::Time deadline) {
   const absl::Duration patience = deadline - clock.now();

@@ -1,9 +1,11 @@
 #include "services/bridge/comfy/ws_transport.h"
 
 #include <algorithm>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -18,12 +20,26 @@ namespace asio = boost::asio;
 
 constexpr std::size_t kMaxMessage = std::size_t{256} << 20;
 
+// websocketpp is given addresses, never names (it looks names up one after the other, for everybody): the Host header
+// is the one we set first, and stays.
+template <class Base>
+class NamedRequest : public Base {
+ public:
+  void replace_header(const std::string& key, const std::string& value) {
+    if (key != "Host") return Base::replace_header(key, value);
+    if (!std::exchange(named_, true)) Base::replace_header(key, value);
+  }
+
+ private:
+  bool named_ = false;
+};
+
 // TCP connect and name resolution have limits at compile time only; ours is a timer of its own.
 template <class Base>
 struct QuietConfig : public Base {
   using type = QuietConfig;
   using concurrency_type = typename Base::concurrency_type;
-  using request_type = typename Base::request_type;
+  using request_type = NamedRequest<typename Base::request_type>;
   using response_type = typename Base::response_type;
   using message_type = typename Base::message_type;
   using con_msg_manager_type = typename Base::con_msg_manager_type;
@@ -36,9 +52,10 @@ struct QuietConfig : public Base {
   static const std::size_t connection_read_buffer_size = 4096;
 
   struct transport_config : public Base::transport_config {
-    static const long timeout_connect = 3600000;
-    static const long timeout_dns_resolve = 3600000;
-    static const long timeout_socket_post_init = 3600000;
+    // Longer than any patience of ours, and no longer: an attempt that was cut keeps its memory for so long.
+    static const long timeout_connect = 30000;
+    static const long timeout_dns_resolve = 30000;
+    static const long timeout_socket_post_init = 30000;
   };
   using transport_type = websocketpp::transport::asio::endpoint<transport_config>;
 };
@@ -70,26 +87,36 @@ void verify_name(TlsClient::connection_type& connection, const std::string& host
   connection.get_socket().set_verify_callback(asio::ssl::host_name_verification(host));
 }
 
+// Before the handshake, after websocketpp has said there the address that it was given. Addresses are said to nobody.
+void say_name(PlainClient::connection_type&, const std::string&) {}
+void say_name(TlsClient::connection_type& connection, const std::string& host) {
+  boost::system::error_code no_address;
+  asio::ip::make_address(host, no_address);
+  // What SSL_set_tlsext_host_name() stands for, without its cast.
+  SSL_ctrl(connection.get_socket().native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+           no_address ? const_cast<char*>(host.c_str()) : nullptr);
+}
+
 // Everything below the constructor runs on the io thread.
 template <class Client>
 class Line final : public WsLine, public std::enable_shared_from_this<Line<Client>> {
  public:
   using Connection = typename Client::connection_type;
 
-  Line(asio::io_context& context, std::shared_ptr<void> endpoints, Client& client, const InstanceUrl& url,
-       std::string greeting, WsHandlers handlers)
+  Line(asio::io_context& context, Resolver& resolver, std::shared_ptr<void> endpoints, Client& client, InstanceUrl url,
+       std::string target, std::string greeting, WsHandlers handlers)
       : context_(context),
+        resolver_(resolver),
         endpoints_(std::move(endpoints)),
         client_(client),
-        host_(url.host),
-        headers_(url.headers),
+        url_(std::move(url)),
+        target_(std::move(target)),
         greeting_(std::move(greeting)),
         timer_(context),
         handlers_(std::move(handlers)) {}
 
-  void begin(std::string url, absl::Duration patience) {
-    asio::post(context_,
-               [self = this->shared_from_this(), url = std::move(url), patience] { self->connect(url, patience); });
+  void begin(absl::Duration patience) {
+    asio::post(context_, [self = this->shared_from_this(), patience] { self->look_up(patience); });
   }
   void ping(std::string payload) override {
     asio::post(context_, [self = this->shared_from_this(), payload = std::move(payload)] {
@@ -105,24 +132,45 @@ class Line final : public WsLine, public std::enable_shared_from_this<Line<Clien
   }
 
  private:
-  void connect(const std::string& url, absl::Duration patience) {
+  void look_up(absl::Duration patience) {
     if (ended_ || cut_) return finish(absl::CancelledError("cancelled"));
+    const auto patience_ms = std::clamp<std::int64_t>(absl::ToInt64Milliseconds(patience), 1, 3600000);
+    cut_after(std::chrono::milliseconds(patience_ms));
+    give_up_at_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience_ms);
+    resolver_.resolve(url_.host, url_.port,
+                      [self = this->shared_from_this()](Resolver::Endpoints found, const std::string& error) {
+                        if (self->ended_ || self->cut_) return;
+                        if (found.empty()) return self->finish(absl::UnavailableError("WebSocket: " + error));
+                        self->addresses_ = std::move(found);
+                        self->connect();
+                      });
+  }
+
+  // To the first of the addresses that nobody tried yet.
+  void connect() {
+    InstanceUrl there = url_;
+    const auto& address = addresses_[next_address_++].address();
+    there.authority = (address.is_v6() ? "[" + address.to_string() + "]" : address.to_string()) + ":" + url_.port;
     websocketpp::lib::error_code error;
-    connection_ = client_.get_connection(url, error);
+    connection_ = client_.get_connection(there.ws(target_), error);
     if (error) {
       connection_ = nullptr;
       return finish(absl::InvalidArgumentError("WebSocket: " + error.message()));
     }
-    const auto patience_ms =
-        static_cast<long>(std::clamp<std::int64_t>(absl::ToInt64Milliseconds(patience), 1, 3600000));
-    verify_name(*connection_, host_);
-    for (const ports::SecretHeader& header : headers_) connection_->replace_header(header.name, header.value);
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(give_up_at_ - std::chrono::steady_clock::now());
+    verify_name(*connection_, url_.host);
+    connection_->replace_header("Host", url_.authority);
+    for (const ports::SecretHeader& header : url_.headers) connection_->replace_header(header.name, header.value);
     connection_->set_max_message_size(kMaxMessage);
-    connection_->set_open_handshake_timeout(patience_ms);
+    connection_->set_open_handshake_timeout(static_cast<long>(std::max<std::int64_t>(1, left.count())));
     // The connection owns its handlers; they own us; finish() breaks the circle.
     auto self = this->shared_from_this();
+    connection_->set_tcp_pre_init_handler([self, connection = std::weak_ptr(connection_)](websocketpp::connection_hdl) {
+      if (const auto here = connection.lock()) say_name(*here, self->url_.host);
+    });
     connection_->set_open_handler([self](websocketpp::connection_hdl) { self->opened(); });
-    connection_->set_fail_handler([self](websocketpp::connection_hdl) { self->over(); });
+    connection_->set_fail_handler([self](websocketpp::connection_hdl) { self->failed(); });
     connection_->set_close_handler([self](websocketpp::connection_hdl) { self->over(); });
     connection_->set_message_handler([self](websocketpp::connection_hdl, typename Client::message_ptr message) {
       self->received(message->get_opcode() == websocketpp::frame::opcode::text, message->get_payload());
@@ -130,8 +178,15 @@ class Line final : public WsLine, public std::enable_shared_from_this<Line<Clien
     connection_->set_pong_handler([self](websocketpp::connection_hdl, const std::string& payload) {
       if (self->handlers_.on_pong) self->handlers_.on_pong(payload);
     });
-    cut_after(std::chrono::milliseconds(patience_ms));
     client_.connect(connection_);
+  }
+
+  // Nobody answered HTTP there: another address of the name may have somebody.
+  void failed() {
+    const bool answered = connection_ && static_cast<int>(connection_->get_response_code()) > 0;
+    if (ended_ || cut_ || answered || next_address_ >= addresses_.size()) return over();
+    let_go(std::exchange(connection_, nullptr));
+    connect();
   }
 
   void opened() {
@@ -188,32 +243,40 @@ class Line final : public WsLine, public std::enable_shared_from_this<Line<Clien
     timer_.cancel();
     auto handlers = std::exchange(handlers_, {});
     if (handlers.on_end) handlers.on_end(std::move(why));
-    // The connection drops our handlers when it is done itself; until then they find us ended.
-    if (auto connection = std::exchange(connection_, nullptr)) {
-      asio::post(context_, [connection] {
-        // Cut while the name was still looked up, it may connect all the same.
-        connection->set_open_handler([weak = std::weak_ptr(connection)](websocketpp::connection_hdl) {
-          boost::system::error_code ignored;
-          if (const auto late = weak.lock()) late->get_raw_socket().close(ignored);
-        });
-        connection->set_fail_handler(nullptr);
-        connection->set_close_handler(nullptr);
-        connection->set_message_handler(nullptr);
-        connection->set_pong_handler(nullptr);
-      });
-    }
+    if (auto connection = std::exchange(connection_, nullptr)) let_go(std::move(connection));
+  }
+
+  // The connection drops our handlers when it is done itself; until then they find us ended.
+  void let_go(typename Client::connection_ptr connection) {
+    asio::post(context_, [connection = std::move(connection)] {
+      // Cut before it tried to connect, it may do so all the same: then before the first byte it ends.
+      auto close_late = [weak = std::weak_ptr(connection)](websocketpp::connection_hdl) {
+        boost::system::error_code ignored;
+        if (const auto late = weak.lock()) late->get_raw_socket().close(ignored);
+      };
+      connection->set_tcp_pre_init_handler(close_late);
+      connection->set_open_handler(close_late);
+      connection->set_fail_handler(nullptr);
+      connection->set_close_handler(nullptr);
+      connection->set_message_handler(nullptr);
+      connection->set_pong_handler(nullptr);
+    });
   }
 
   auto& socket() { return connection_->get_raw_socket(); }
 
   asio::io_context& context_;
+  Resolver& resolver_;
   std::shared_ptr<void> endpoints_;  // keeps client_ alive
   Client& client_;
-  const std::string host_;
-  const std::vector<ports::SecretHeader> headers_;
+  const InstanceUrl url_;
+  const std::string target_;
   const std::string greeting_;
   asio::steady_timer timer_;
   WsHandlers handlers_;
+  Resolver::Endpoints addresses_;
+  std::size_t next_address_ = 0;
+  std::chrono::steady_clock::time_point give_up_at_;
   typename Client::connection_ptr connection_;
   bool ended_ = false;
   bool cut_ = false;
@@ -234,28 +297,31 @@ std::shared_ptr<asio::ssl::context> tls_context(const std::string& ca_file) {
 }  // namespace
 
 struct WsTransport::Endpoints {
-  Endpoints(ComfyIo& io, const std::string& ca_file) : context(io.context()), tls_settings(tls_context(ca_file)) {
+  Endpoints(ComfyIo& io, Resolver& names, const std::string& ca_file)
+      : context(io.context()), resolver(names), tls_settings(tls_context(ca_file)) {
     prepare(plain, context);
     prepare(tls, context);
     tls.set_tls_init_handler([settings = tls_settings](websocketpp::connection_hdl) { return settings; });
     tls.set_socket_init_handler([](websocketpp::connection_hdl, asio::ssl::stream<asio::ip::tcp::socket>&) {});
   }
   asio::io_context& context;
+  Resolver& resolver;
   std::shared_ptr<asio::ssl::context> tls_settings;
   PlainClient plain;
   TlsClient tls;
 };
 
-WsTransport::WsTransport(ComfyIo& io, std::string ca_file) : endpoints_(std::make_shared<Endpoints>(io, ca_file)) {}
+WsTransport::WsTransport(ComfyIo& io, Resolver& resolver, std::string ca_file)
+    : endpoints_(std::make_shared<Endpoints>(io, resolver, ca_file)) {}
 WsTransport::~WsTransport() = default;
 
 std::shared_ptr<WsLine> WsTransport::connect(const InstanceUrl& url, std::string_view target, std::string greeting,
                                              absl::Duration patience, WsHandlers handlers) {
   const auto open = [&](auto& client) -> std::shared_ptr<WsLine> {
     using Client = std::remove_reference_t<decltype(client)>;
-    auto line = std::make_shared<Line<Client>>(endpoints_->context, endpoints_, client, url, std::move(greeting),
-                                               std::move(handlers));
-    line->begin(url.ws(target), patience);
+    auto line = std::make_shared<Line<Client>>(endpoints_->context, endpoints_->resolver, endpoints_, client, url,
+                                               std::string(target), std::move(greeting), std::move(handlers));
+    line->begin(patience);
     return line;
   };
   return url.tls ? open(endpoints_->tls) : open(endpoints_->plain);

@@ -13,6 +13,7 @@
 
 #include "services/bridge/comfy/comfy_io.h"
 #include "services/bridge/comfy/instance_url.h"
+#include "services/bridge/comfy/resolver.h"
 
 namespace renderyard::comfy {
 
@@ -38,7 +39,7 @@ class WsLine {
 class WsTransport {
  public:
   // ca_file: PEM file of certificates to trust beside the system's; may be empty.
-  WsTransport(ComfyIo& io, std::string ca_file);
+  WsTransport(ComfyIo& io, Resolver& resolver, std::string ca_file);
   ~WsTransport();
   WsTransport(const WsTransport&) = delete;
   WsTransport& operator=(const WsTransport&) = delete;

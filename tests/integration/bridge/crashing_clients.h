@@ -51,8 +51,8 @@ class CrashingInstance final : public ports::ComfyInstance {
   base::Task<absl::StatusOr<domain::Capabilities>> describe(absl::Time deadline) override {
     return inner_->describe(deadline);
   }
-  base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time deadline) override {
-    return inner_->post_prompt(std::move(body), deadline);
+  base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time begin_by, absl::Time deadline) override {
+    return inner_->post_prompt(std::move(body), begin_by, deadline);
   }
   base::Task<absl::StatusOr<domain::QueueListing>> queue(absl::Time deadline) override {
     return inner_->queue(deadline);
@@ -65,8 +65,7 @@ class CrashingInstance final : public ports::ComfyInstance {
                                                                             absl::Time deadline) override {
     return inner_->recent_history(max_items, deadline);
   }
-  base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile file,
-                                                       absl::AnyInvocable<absl::Status(std::string_view)> sink,
+  base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile file, ports::ByteSink sink,
                                                        absl::Time deadline) override {
     return inner_->fetch(std::move(file), std::move(sink), deadline);
   }

@@ -11,6 +11,7 @@
 #include "libs/common/domain/workflow.h"
 #include "tests/integration/comfy/comfy_fixture.h"
 #include "tests/integration/comfy/sim_process.h"
+#include "tests/support/byte_sinks.h"
 
 namespace renderyard {
 namespace {
@@ -47,7 +48,7 @@ class ComfysimTest : public testing::ComfyFixture {
   PostVerdict submit(std::string_view workflow, int n) {
     const auto body = prompt_body(workflow, "me", prompt_id(n), std::to_string(n), "1" + std::to_string(n), "", true);
     EXPECT_TRUE(body.ok()) << body.status();
-    return classify_post(await(comfy_->post_prompt(*body, in(20))));
+    return classify_post(await(comfy_->post_prompt(*body, absl::InfiniteFuture(), in(20))));
   }
 
   // Messages until `last` accepts one, that one included.
@@ -140,16 +141,10 @@ TEST_F(ComfysimTest, APromptIsPostedFollowedAndFetched) {
   const auto recent = await(comfy_->recent_history(10, in(20)));
   ASSERT_TRUE(recent.ok());
   ASSERT_EQ(recent->size(), 1u);
-  EXPECT_EQ(recent->front().execution_id, "1");
+  EXPECT_EQ(recent->front().chosen_id, prompt_id(1));
 
   std::string file;
-  const auto fetched = await(comfy_->fetch(
-      entry.files[0],
-      [&file](std::string_view chunk) {
-        file += chunk;
-        return absl::OkStatus();
-      },
-      in(20)));
+  const auto fetched = await(comfy_->fetch(entry.files[0], test::sink_into(file), in(20)));
   ASSERT_TRUE(fetched.ok()) << fetched.status();
   EXPECT_EQ(fetched->content_type, "image/png");
   EXPECT_EQ(fetched->version.size_bytes, static_cast<std::int64_t>(file.size()));
@@ -162,9 +157,7 @@ TEST_F(ComfysimTest, APromptIsPostedFollowedAndFetched) {
   EXPECT_EQ(version->size_bytes, fetched->version.size_bytes);
   auto missing = entry.files[0];
   missing.filename = "none.png";
-  EXPECT_TRUE(absl::IsNotFound(await(comfy_->fetch(
-                                         missing, [](std::string_view) { return absl::OkStatus(); }, in(20)))
-                                   .status()));
+  EXPECT_TRUE(absl::IsNotFound(await(comfy_->fetch(missing, test::sink_into(file), in(20))).status()));
   EXPECT_EQ(ledger("post", 0), 1);
 }
 
@@ -188,7 +181,7 @@ TEST_F(ComfysimTest, CancelStopsTheRunningAndTakesAwayTheWaiting) {
   auto listing = await(comfy_->queue(in(20)));
   ASSERT_TRUE(listing.ok());
   EXPECT_TRUE(listing->is_running(prompt_id(1)));
-  EXPECT_EQ(listing->running[0].execution_id, "1");
+  EXPECT_EQ(listing->running[0].chosen_id, prompt_id(1));
   EXPECT_EQ(listing->pending.size(), 2u);
 
   EXPECT_TRUE(await(comfy_->cancel(prompt_id(2), *abilities, in(20))).ok());
@@ -237,7 +230,7 @@ TEST_F(ComfysimTest, ALateReaderIsUnclearUntilItHasRead) {
   fault(R"({"fault": "read_late", "delay_ms": 1500, "count": 1})");
   const auto body = prompt_body(kImage, "me", prompt_id(1), "1", "2", "", true);
   ASSERT_TRUE(body.ok());
-  const auto verdict = classify_post(await(comfy_->post_prompt(*body, in(0.3))));
+  const auto verdict = classify_post(await(comfy_->post_prompt(*body, absl::InfiniteFuture(), in(0.3))));
   EXPECT_EQ(verdict.kind, PostVerdict::Kind::kUnclear);
   // The prompt comes all the same, which is why unclear is never sent again.
   until_end_of(1);

@@ -145,7 +145,7 @@ TEST_F(HttpClientTest, HistoryAsksForTheEncodedId) {
        {"GET /history/gone", {200, "{}"}},
        {"GET /history?max_items=5",
         {200,
-         R"({"x":{"prompt":[1,"x",{},{"renderyard":{"execution_id":"7"}},[]]},"y":{"prompt":[2,"y",{},{},[]]}})"}}},
+         R"({"x":{"prompt":[1,"x",{},{"renderyard":{"prompt_id":"ours"}},[]]},"y":{"prompt":[2,"y",{},{},[]]}})"}}},
       seen_, mutex_));
   auto comfy = instance(server.url());
   const auto entry = await(comfy->history("a b/c", in(20)));
@@ -156,7 +156,7 @@ TEST_F(HttpClientTest, HistoryAsksForTheEncodedId) {
   ASSERT_TRUE(recent.ok());
   ASSERT_EQ(recent->size(), 1u);
   EXPECT_EQ(recent->front().prompt_id, "x");
-  EXPECT_EQ(recent->front().execution_id, "7");
+  EXPECT_EQ(recent->front().chosen_id, "ours");
 }
 
 TEST_F(HttpClientTest, ProbesTheNewestServer) {

@@ -4,6 +4,7 @@
 
 #include "services/bridge/comfy/byte_channel.h"
 #include "tests/integration/comfy/http_fixture.h"
+#include "tests/support/byte_sinks.h"
 
 namespace renderyard {
 namespace {
@@ -140,9 +141,9 @@ TEST_F(HttpDownloadTest, AnErrorOfTheSinkEndsTheTransfer) {
     if (!connection.answer(200, std::string(std::size_t{256} << 20, 'x'))) gone.set();
   });
   auto comfy = instance(server.url());
-  const auto fetched = await(comfy->fetch(
-      {.node_id = "", .kind = "", .filename = "f", .subfolder = "", .type = "output"},
-      [](std::string_view) { return absl::ResourceExhaustedError("full"); }, in(20)));
+  const auto fetched =
+      await(comfy->fetch({.node_id = "", .kind = "", .filename = "f", .subfolder = "", .type = "output"},
+                         test::refusing_sink(absl::ResourceExhaustedError("full")), in(20)));
   EXPECT_EQ(fetched.status(), absl::ResourceExhaustedError("full"));
   EXPECT_TRUE(gone.wait());
 }

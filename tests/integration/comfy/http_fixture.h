@@ -9,6 +9,7 @@
 
 #include "tests/integration/comfy/comfy_fixture.h"
 #include "tests/integration/comfy/raw_server.h"
+#include "tests/support/byte_sinks.h"
 
 namespace renderyard::testing {
 
@@ -35,13 +36,7 @@ class HttpFixture : public ComfyFixture {
     auto comfy = instance(url);
     domain::OutputFile file{
         .node_id = "9", .kind = "images", .filename = "a b/ä.png", .subfolder = "s", .type = "output"};
-    return await(comfy->fetch(
-        file,
-        [&into](std::string_view chunk) {
-          into += chunk;
-          return absl::OkStatus();
-        },
-        in(seconds)));
+    return await(comfy->fetch(file, test::sink_into(into), in(seconds)));
   }
 
   std::mutex mutex_;

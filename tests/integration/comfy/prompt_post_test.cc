@@ -17,7 +17,7 @@ class PromptPostTest : public testing::ComfyFixture {
  protected:
   domain::PostOutcome post(const std::string& url, std::string body, double seconds = 20) {
     auto comfy = instance(url);
-    auto outcome = await(comfy->post_prompt(std::move(body), in(seconds)));
+    auto outcome = await(comfy->post_prompt(std::move(body), absl::InfiniteFuture(), in(seconds)));
     return outcome;
   }
   // More than any pair of socket buffers holds.
@@ -206,7 +206,7 @@ TEST_F(PromptPostTest, ACancelledCallerGetsUnclearAndTheConnectionIsGone) {
   struct Poster {
     static base::Task<absl::Status> run(ports::ComfyInstance& comfy, absl::Time deadline,
                                         domain::PostOutcome& outcome) {
-      outcome = co_await comfy.post_prompt("{}", deadline);
+      outcome = co_await comfy.post_prompt("{}", absl::InfiniteFuture(), deadline);
       co_return absl::OkStatus();
     }
   };

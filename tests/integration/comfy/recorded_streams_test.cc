@@ -143,7 +143,7 @@ class RecordedStreamsTest : public testing::ComfyFixture, public ::testing::With
     Heard heard;
     bridge::Observer observer;
     Silent journal;
-    bridge::Router router(observer, journal);
+    bridge::Router router(observer, journal, [] {});
     add_prompts(recording, router, heard);
     RawServer server(playing(frames));
     auto comfy = instance(server.url());

@@ -229,7 +229,7 @@ TEST_F(GatewayHttpTest, OutputsComeWholeWithTypeNameAndHash) {
     auto write = [](ports::ArtifactStore& store, std::string data) -> base::Task<absl::Status> {
       auto writer = co_await store.create();
       if (!writer.ok()) co_return writer.status();
-      const absl::Status status = (*writer)->write(data);
+      const absl::Status status = co_await (*writer)->write(std::move(data));
       if (!status.ok()) co_return status;
       auto blob = co_await (*writer)->finish();
       co_return blob.status();

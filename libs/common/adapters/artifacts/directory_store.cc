@@ -57,10 +57,12 @@ class Writer final : public ports::BlobWriter {
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  absl::Status write(std::string_view chunk) override {
-    RETURN_IF_ERROR(upload_->reserve(chunk.size()));
-    asio::post(serial_, [upload = upload_, data = std::string(chunk)] { upload->append(data); });
-    return absl::OkStatus();
+  base::Task<absl::Status> write(std::string chunk) override {
+    const std::size_t size = chunk.size();
+    auto start = [&upload = *upload_, size](base::Completer<absl::Status> granted) { upload.reserve(size, granted); };
+    CO_RETURN_IF_ERROR(co_await base::suspend<absl::Status>(strand_, start));
+    asio::post(serial_, [upload = upload_, data = std::move(chunk)] { upload->append(data); });
+    co_return absl::OkStatus();
   }
 
   base::Task<absl::StatusOr<ports::StoredBlob>> finish() override {

@@ -7,10 +7,9 @@
 // staging goes 24 h later, at a start.
 //
 // File I/O and hashing run on a few threads of the store's own; results come back on the strand. A writer buffers at
-// most 64 MiB; when the disk is slower than its source, write() blocks the caller for at most 250 ms to let it catch up
-// and then gives UNAVAILABLE, since the port's write() cannot wait. Errors: UNAVAILABLE for everything the disk may say
-// (full, read-only, away), NOT_FOUND for an unknown blob. Thread-safety: on the strand, open_root() and close()
-// excepted (main). Writers and readers end before close().
+// most 64 MiB: when the disk is slower than its source, write() waits. Errors: RESOURCE_EXHAUSTED for a full disk or
+// quota, UNAVAILABLE for everything else the disk may say (read-only, away), NOT_FOUND for an unknown blob.
+// Thread-safety: on the strand, open_root() and close() excepted (main). Writers and readers end before close().
 #pragma once
 
 #include <absl/status/status.h>

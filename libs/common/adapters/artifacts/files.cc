@@ -24,7 +24,9 @@ absl::Status errno_status(std::string_view operation, const std::string& path) {
   const int error = errno;
   const std::string text = absl::StrCat("artifact store: ", base::to_absl(operation), " '", path,
                                         "': ", std::generic_category().message(error));
-  return error == ENOENT ? absl::NotFoundError(text) : absl::UnavailableError(text);
+  if (error == ENOENT) return absl::NotFoundError(text);
+  if (error == ENOSPC || error == EDQUOT || error == EFBIG) return absl::ResourceExhaustedError(text);
+  return absl::UnavailableError(text);
 }
 
 absl::Status write_all(const File& file, std::string_view data, const std::string& path) {

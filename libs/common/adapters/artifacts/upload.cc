@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdio>
 #include <utility>
 
@@ -21,7 +20,6 @@ namespace {
 
 constexpr std::size_t kHashDigits = 64;
 constexpr mode_t kBlobMode = 0644;
-constexpr auto kMaxWait = std::chrono::milliseconds(250);
 
 absl::StatusOr<std::string> random_name() {
   std::array<char, 16> bytes{};
@@ -59,8 +57,9 @@ absl::Status Upload::open() {
   path_ = absl::StrCat(place_.root, "/staging/", name);
   file_ = File(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kBlobMode));
   if (file_) return absl::OkStatus();
-  const absl::Status status = errno_status("create", path_);
-  return absl::UnavailableError(status.message());  // also when the directory is away
+  absl::Status status = errno_status("create", path_);
+  if (absl::IsNotFound(status)) return absl::UnavailableError(status.message());  // the directory is away
+  return status;
 }
 
 absl::Status Upload::first_error() {
@@ -68,18 +67,21 @@ absl::Status Upload::first_error() {
   return error_;
 }
 
-absl::Status Upload::reserve(std::size_t size) {
+// A chunk larger than the whole buffer goes when nothing else waits.
+bool Upload::fits(std::size_t size) const {
+  return buffered_ == 0 || buffered_ + size <= place_.max_buffered;
+}
+
+void Upload::reserve(std::size_t size, base::Completer<absl::Status> granted) {
   base::MutexLock lock(mutex_);
-  const auto end = std::chrono::steady_clock::now() + kMaxWait;
-  // A chunk larger than the whole buffer goes when nothing else waits.
-  while (error_.ok() && buffered_ != 0 && buffered_ + size > place_.max_buffered) {
-    if (room_.wait_until(mutex_, end) == std::cv_status::timeout) {
-      return absl::UnavailableError("artifact store: the disk is slower than its source");
-    }
+  if (!error_.ok()) {
+    granted.complete(error_);
+  } else if (fits(size)) {
+    buffered_ += size;
+    granted.complete(absl::OkStatus());
+  } else {
+    waiting_ = Waiting{size, granted};
   }
-  if (!error_.ok()) return error_;
-  buffered_ += size;
-  return absl::OkStatus();
 }
 
 void Upload::append(std::string_view chunk) {
@@ -93,7 +95,10 @@ void Upload::append(std::string_view chunk) {
   base::MutexLock lock(mutex_);
   error_ = std::move(status);
   buffered_ -= chunk.size();
-  room_.notify_one();
+  if (!waiting_ || (error_.ok() && !fits(waiting_->size))) return;
+  if (error_.ok()) buffered_ += waiting_->size;
+  waiting_->granted.post(error_);
+  waiting_.reset();
 }
 
 absl::StatusOr<ports::StoredBlob> Upload::commit() {

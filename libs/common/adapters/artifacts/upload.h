@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,7 @@
 #include "libs/common/adapters/artifacts/files.h"
 #include "libs/common/adapters/artifacts/syncer.h"
 #include "libs/common/base/mutex.h"
+#include "libs/common/base/strand.h"
 #include "libs/common/ports/artifact_store.h"
 
 namespace renderyard::artifacts {
@@ -39,8 +41,9 @@ class Upload {
   Upload(const Upload&) = delete;
   Upload& operator=(const Upload&) = delete;
 
-  // The caller's side: takes room for `size` bytes, waiting a little. The first error of append() is given back here.
-  absl::Status reserve(std::size_t size);
+  // The caller's side, one call at a time: takes room for `size` bytes, and says so when there is. The first error of
+  // append() is given back here.
+  void reserve(std::size_t size, base::Completer<absl::Status> granted);
 
   // The threads' side. open() creates the staging file; append() and commit() do it when it was not done, append()
   // gives the room back.
@@ -50,6 +53,7 @@ class Upload {
 
  private:
   absl::Status first_error();
+  bool fits(std::size_t size) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status move_to(const std::string& target);
 
   struct FreeDigest {
@@ -64,7 +68,11 @@ class Upload {
   bool moved_ = false;
 
   base::Mutex mutex_;
-  base::CondVar room_;
+  struct Waiting {
+    std::size_t size = 0;
+    base::Completer<absl::Status> granted;
+  };
+  std::optional<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);  // for room
   std::size_t buffered_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status error_ ABSL_GUARDED_BY(mutex_);
 };

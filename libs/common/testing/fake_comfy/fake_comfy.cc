@@ -124,7 +124,7 @@ domain::QueueListing FakeComfy::queue() const {
   auto item = [](const ComfyPrompt& prompt) {
     domain::QueueItem out;
     out.prompt_id = prompt.prompt_id;
-    out.execution_id = prompt.execution_id;
+    out.chosen_id = prompt.chosen_id;
     out.number = prompt.number;
     return out;
   };
@@ -143,7 +143,7 @@ std::vector<domain::QueueItem> FakeComfy::recent_history(int max_items) const {
   std::vector<domain::QueueItem> items;
   for (auto it = finished_.rbegin(); it != finished_.rend() && static_cast<int>(items.size()) < max_items; ++it) {
     const domain::QueueItem& item = history_.at(*it).item;
-    if (!item.execution_id.empty()) items.push_back(item);
+    if (!item.chosen_id.empty()) items.push_back(item);
   }
   return items;
 }
@@ -272,7 +272,6 @@ void FakeComfy::begin_node() {
   const ComfyNode& node = run.prompt.nodes[run.node];
   domain::NodeState state;
   state.id = node.id;
-  state.display_id = node.id;
   run.states.push_back(state);
   send(run.prompt.client_id, domain::ProgressState{run.prompt.prompt_id, run.states});
   domain::Executing executing;
@@ -420,7 +419,7 @@ void FakeComfy::finish_run(domain::HistoryEnd end, std::optional<domain::Executi
   done.entry.execution_id = run.prompt.execution_id;
   done.entry.ended_at = run.ended_at;
   done.item.prompt_id = run.prompt.prompt_id;
-  done.item.execution_id = run.prompt.execution_id;
+  done.item.chosen_id = run.prompt.chosen_id;
   done.item.number = run.prompt.number;
   if (!history_.contains(run.prompt.prompt_id)) finished_.push_back(run.prompt.prompt_id);
   history_.insert_or_assign(run.prompt.prompt_id, std::move(done));

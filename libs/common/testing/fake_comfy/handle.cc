@@ -125,6 +125,7 @@ domain::PostOutcome outcome_of(domain::PostOutcome::Kind kind, std::string error
 struct Post {
   FakeComfy& server;
   std::string body;
+  std::function<bool()> may_begin;
   Reply<absl::StatusOr<domain::PostOutcome>> reply;
 
   sim::World& world() const { return server.world(); }
@@ -140,6 +141,10 @@ void arrive(const std::shared_ptr<Post>& post, std::optional<PostFault> fault);
 
 void connect_and_send(const std::shared_ptr<Post>& post) {
   FakeComfy& server = post->server;
+  if (!post->may_begin()) {
+    post->answer(absl::ZeroDuration(), outcome_of(domain::PostOutcome::Kind::kConnectFailed, "the deadline came"));
+    return;
+  }
   auto fault = server.take_post_fault(post->body);
   if (server.refusing() || fault == PostFault::kRefuseConnection) {
     post->answer(server.latency(), outcome_of(domain::PostOutcome::Kind::kConnectFailed, "connection refused"));
@@ -233,9 +238,11 @@ base::Task<absl::StatusOr<ports::ComfyAbilities>> FakeComfyInstance::probe(absl:
   co_return co_await request(process_, server_, std::move(handle), deadline);
 }
 
-base::Task<domain::PostOutcome> FakeComfyInstance::post_prompt(std::string body, absl::Time deadline) {
-  auto start = [this, body](Reply<absl::StatusOr<domain::PostOutcome>> reply) {
-    auto post = std::make_shared<Post>(Post{server_, body, std::move(reply)});
+base::Task<domain::PostOutcome> FakeComfyInstance::post_prompt(std::string body, absl::Time begin_by,
+                                                               absl::Time deadline) {
+  auto start = [this, body, begin_by](Reply<absl::StatusOr<domain::PostOutcome>> reply) {
+    auto may_begin = [&process = process_, begin_by] { return process.clock().now() < begin_by; };
+    auto post = std::make_shared<Post>(Post{server_, body, std::move(may_begin), std::move(reply)});
     server_.world().after(server_.latency(), [post] { connect_and_send(post); });
   };
   auto outcome = co_await sim::exchange<absl::StatusOr<domain::PostOutcome>>(process_, deadline, std::move(start));
@@ -264,16 +271,18 @@ base::Task<absl::StatusOr<std::vector<domain::QueueItem>>> FakeComfyInstance::re
   co_return co_await request(process_, server_, std::move(handle), deadline);
 }
 
-base::Task<absl::StatusOr<ports::FetchedFile>> FakeComfyInstance::fetch(
-    domain::OutputFile file, absl::AnyInvocable<absl::Status(std::string_view)> sink, absl::Time deadline) {
+base::Task<absl::StatusOr<ports::FetchedFile>> FakeComfyInstance::fetch(domain::OutputFile file, ports::ByteSink sink,
+                                                                        absl::Time deadline) {
   std::function<absl::StatusOr<FakeComfy::File>()> handle = [&server = server_, file] { return server.file(file); };
   ASSIGN_OR_CO_RETURN(const FakeComfy::File begun, co_await request(process_, server_, handle, deadline));
   // In two chunks, with the connection alive in between. Whoever writes over the file meanwhile is read then.
   const std::size_t half = begun.content.size() / 2;
-  CO_RETURN_IF_ERROR(sink(std::string_view(begun.content).substr(0, half)));
+  std::string chunk = begun.content.substr(0, half);
+  CO_RETURN_IF_ERROR(co_await sink(std::move(chunk)));
   server_.maybe_overwrite_while_read(file);
   ASSIGN_OR_CO_RETURN(const FakeComfy::File rest, co_await request(process_, server_, handle, deadline));
-  CO_RETURN_IF_ERROR(sink(std::string_view(rest.content).substr(half, begun.content.size() - half)));
+  chunk = rest.content.substr(half, begun.content.size() - half);
+  CO_RETURN_IF_ERROR(co_await sink(std::move(chunk)));
   ports::FetchedFile fetched;
   fetched.version = begun.version;
   fetched.content_type = "image/png";

@@ -35,14 +35,13 @@ class FakeComfyInstance final : public ports::ComfyInstance {
   void set_access(std::vector<ports::SecretHeader>) override {}  // these servers ask nobody for anything
   base::Task<absl::StatusOr<ports::ComfyAbilities>> probe(absl::Time deadline) override;
   base::Task<absl::StatusOr<domain::Capabilities>> describe(absl::Time deadline) override;
-  base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time deadline) override;
+  base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time begin_by, absl::Time deadline) override;
   base::Task<absl::StatusOr<domain::QueueListing>> queue(absl::Time deadline) override;
   base::Task<absl::StatusOr<std::optional<domain::HistoryEntry>>> history(std::string prompt_id,
                                                                           absl::Time deadline) override;
   base::Task<absl::StatusOr<std::vector<domain::QueueItem>>> recent_history(int max_items,
                                                                             absl::Time deadline) override;
-  base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile file,
-                                                       absl::AnyInvocable<absl::Status(std::string_view)> sink,
+  base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile file, ports::ByteSink sink,
                                                        absl::Time deadline) override;
   base::Task<absl::StatusOr<ports::FileVersion>> version(domain::OutputFile file, absl::Time deadline) override;
   base::Task<absl::Status> cancel(std::string prompt_id, ports::ComfyAbilities abilities, absl::Time deadline) override;

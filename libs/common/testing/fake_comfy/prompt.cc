@@ -73,6 +73,7 @@ ParsedPost parse_post(std::string_view body) {
     if (const json::object* ours = object_at(*extra, "renderyard")) {
       post.prompt.execution_id = text_at(*ours, "execution_id");
       post.prompt.job_id = text_at(*ours, "job_id");
+      post.prompt.chosen_id = text_at(*ours, "prompt_id");
     }
   }
   std::vector<std::string> seeds;

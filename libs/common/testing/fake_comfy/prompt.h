@@ -35,6 +35,7 @@ struct ComfyPrompt {
   std::string client_id;
   std::string execution_id;
   std::string job_id;
+  std::string chosen_id;
   double number = 0;
   std::vector<ComfyNode> nodes;
   std::string picture;  // content of every file it writes, apart from the node's id
