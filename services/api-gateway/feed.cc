@@ -178,6 +178,8 @@ FeedMessage progress_message(const ports::Progress& progress) {
   text_or_null("current_node", progress.current_node);
   text_or_null("node_class", progress.node_class);
   text_or_null("node_title", progress.node_title);
+  text_or_null("message", progress.message);
+  object.time("silent_since", progress.silent_since);
   object.time("at", progress.at);
   message.text = std::move(object).finish();
   return message;

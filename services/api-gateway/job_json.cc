@@ -55,6 +55,8 @@ JsonObject summary(const ports::JobRow& job) {
   optional_id(object, "worker_id", job.worker_id);
   object.number("progress_percent", job.progress_percent);
   object.text("progress_message", job.progress_message);
+  object.time("silent_since", job.silent_since);
+  object.raw("warnings", job.warnings_json.value_or("[]"));
   object.text("waiting_reason", job.waiting_reason);
   object.time("submitted_at", job.submitted_at);
   object.time("claimed_at", job.claimed_at);

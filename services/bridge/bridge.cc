@@ -95,6 +95,7 @@ base::Task<absl::Status> Bridge::lease_loop() {
     if (absl::IsCancelled(status)) co_return status;
     if (store_away_ == status.ok()) {
       store_away_ = !status.ok();
+      deps_.observer.store(!store_away_);
       deps_.journal.warning(store_away_ ? "store_away" : "store_back", {{base::key::kReason, status.ToString()}});
     }
     const absl::Time deadline = deps_.clock.now() + config_.look_every;
@@ -118,7 +119,7 @@ base::Task<absl::Status> Bridge::acquire(bool own_restart) {
     lose(lease.instance_id);
     deps_.journal.info("lease_acquired", {{base::key::kInstance, lease.instance_id}, {base::key::kEpoch, lease.epoch}});
     auto held = std::make_shared<Held>();
-    held->lease = {lease.instance_id, lease.epoch, trusted_until, lease.previous_owner};
+    held->lease = {lease.instance_id, lease.epoch, trusted_until, lease.previous_owner, lease.previous_lock};
     held->worker = std::make_unique<InstanceWorker>(deps_, config_, held->lease, outlets_);
     held->group = std::make_unique<base::Group>(deps_.strand);
     held_[lease.instance_id] = held;

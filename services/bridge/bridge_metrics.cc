@@ -170,6 +170,10 @@ void BridgeMetrics::collected(std::int64_t bytes) {
   series_->bytes.Increment(static_cast<double>(bytes));
 }
 
+void BridgeMetrics::store(bool answers) {
+  if (on_store) on_store(answers);
+}
+
 void BridgeMetrics::subscribers(int now) {
   series_->subscribers.Set(now);
 }

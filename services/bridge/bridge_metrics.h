@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 
 #include "libs/common/runtime/metrics.h"
@@ -29,8 +30,12 @@ class BridgeMetrics final : public Observer {
   void adoption_ended(domain::ExecutionState state) override;
   void ended(domain::ExecutionState state, Method method, absl::Duration followed) override;
   void collected(std::int64_t bytes) override;
+  void store(bool answers) override;
   void subscribers(int now) override;
   void slow_subscriber() override;
+
+  // Told of every change of whether the database answers.
+  std::function<void(bool)> on_store;
 
   // A frame that is no message.
   void unreadable_frame();

@@ -1,5 +1,6 @@
 #include "services/bridge/connection.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "libs/common/base/json.h"
@@ -56,7 +57,11 @@ base::Task<absl::Status> Connection::run() {
       const absl::Status& why = probed.ok() ? socket.status() : probed;
       trouble_ = why;
       deps_.observer.connect_failed();
-      report(probed.ok() ? ports::InstanceStatus::kPolling : ports::InstanceStatus::kReconnecting, reason_of(why));
+      if (probed.ok()) {
+        report_usable(ports::InstanceStatus::kPolling, reason_of(why));
+      } else {
+        report(ports::InstanceStatus::kReconnecting, reason_of(why));
+      }
       const absl::Time again_at = deps_.clock.now() + domain::reconnect_delay(attempts_, deps_.random);
       const absl::Status rested = co_await access_changed_.wait_until(again_at);
       if (absl::IsCancelled(rested)) co_return rested;
@@ -92,6 +97,11 @@ base::Task<absl::Status> Connection::run() {
                         {base::key::kReason, reason},
                         {base::key::kElapsedMs, absl::ToInt64Milliseconds(deps_.clock.now() - opened_at_)}});
     if (absl::IsCancelled(ended)) co_return ended;
+    // Broken by itself, not by us: the next one is another server's, or another way there.
+    if (!absl::IsAborted(ended)) {
+      blocked_ = false;
+      fruitless_reopenings_ = 0;
+    }
     trouble_ = ended;
     report(ports::InstanceStatus::kReconnecting, reason);
   }
@@ -134,8 +144,10 @@ base::Task<absl::Status> Connection::keep_alive() {
 
 base::Task<absl::Status> Connection::ask_again() {
   for (;;) {
-    const absl::Time never = absl::InfiniteFuture();
-    CO_RETURN_IF_ERROR(co_await access_changed_.wait_until(never));
+    const bool held_out = deps_.clock.now() < held_out_until_;
+    const absl::Time wake = held_out ? held_out_until_ : absl::InfiniteFuture();
+    const absl::Status woken = co_await access_changed_.wait_until(wake);
+    if (absl::IsCancelled(woken)) co_return woken;
     const std::string suspicion = std::exchange(suspicion_, {});
     absl::Status fine;
     if (!suspicion.empty()) {
@@ -148,7 +160,7 @@ base::Task<absl::Status> Connection::ask_again() {
       reopen_reason_ = suspicion.empty() ? reason_of(fine) : suspicion;
       co_return fine;
     }
-    if (!suspicion.empty()) say_connected();
+    if (!suspicion.empty() || held_out) say_connected();
   }
 }
 
@@ -185,7 +197,7 @@ void Connection::suspect_deaf() {
   if (fruitless_reopenings_ >= config_.reopen_limit) {
     if (!blocked_) {
       blocked_ = true;
-      report(ports::InstanceStatus::kPolling, "stream_blocked: the socket is open and silent");
+      report_usable(ports::InstanceStatus::kPolling, "stream_blocked: the socket is open and silent");
     }
     return;
   }
@@ -197,7 +209,29 @@ void Connection::suspect_deaf() {
   session_group_->cancel();
 }
 
+void Connection::not_deaf() {
+  fruitless_reopenings_ = 0;
+  if (!std::exchange(blocked_, false)) return;
+  if (session_group_ && reopen_reason_.empty()) say_connected();
+}
+
+void Connection::refused_post(std::string reason) {
+  abilities_.reset();
+  const absl::Duration hold =
+      std::min(config_.refusal_hold * (1 << std::min(refusals_++, 5)), config_.refusal_hold_longest);
+  held_out_until_ = deps_.clock.now() + hold + deps_.random.jitter(hold / 4);
+  held_out_for_ = std::move(reason);
+  report(ports::InstanceStatus::kReconnecting, held_out_for_);
+  access_changed_.notify();
+}
+
+void Connection::accepted_post() {
+  refusals_ = 0;
+}
+
 void Connection::access_changed() {
+  held_out_until_ = absl::InfinitePast();
+  refusals_ = 0;
   access_changed_.notify();
 }
 
@@ -209,7 +243,10 @@ void Connection::reopen(std::string reason) {
 
 void Connection::suspect_server(std::string reason) {
   abilities_.reset();
-  if (!session_group_ || !reopen_reason_.empty()) return;
+  if (!session_group_ || !reopen_reason_.empty()) {
+    access_changed_.notify();  // without a socket the next attempt asks
+    return;
+  }
   // Other prompts may be heard on this socket: it is closed only when the server does not answer.
   suspicion_ = std::move(reason);
   report(ports::InstanceStatus::kReconnecting, suspicion_);
@@ -218,9 +255,17 @@ void Connection::suspect_server(std::string reason) {
 
 void Connection::say_connected() {
   if (blocked_) {
-    report(ports::InstanceStatus::kPolling, "stream_blocked: the socket is open and silent");
+    report_usable(ports::InstanceStatus::kPolling, "stream_blocked: the socket is open and silent");
   } else {
-    report(ports::InstanceStatus::kConnected, {});
+    report_usable(ports::InstanceStatus::kConnected, {});
+  }
+}
+
+void Connection::report_usable(ports::InstanceStatus status, std::string reason) {
+  if (deps_.clock.now() < held_out_until_) {
+    report(ports::InstanceStatus::kReconnecting, held_out_for_);
+  } else {
+    report(status, std::move(reason));
   }
 }
 

@@ -57,10 +57,16 @@ class Connection {
   // The server answered in a way that makes it useless for now: no new work until it has answered a
   // ping and a probe; else the socket is opened again.
   void suspect_server(std::string reason);
+  // The server answers and lets no POST in: no new work for a while, doubled with each refusal in a row, and until it
+  // has answered a probe then. What it lets through (GETs) says nothing about that.
+  void refused_post(std::string reason);
+  void accepted_post();
   // The way in was changed: ask the server again, now. A socket that is open stays open unless the server refuses us.
   void access_changed();
   // Messages of ours came: the socket is not deaf.
-  void not_deaf() { fruitless_reopenings_ = 0; }
+  void not_deaf();
+  // It stayed silent however often it was reopened: what it should say has to be asked for.
+  bool blocked() const { return blocked_; }
 
   // Of the server that answers now; unknown between the end of a connection and the next probe.
   const std::optional<ports::ComfyAbilities>& abilities() const { return abilities_; }
@@ -75,6 +81,8 @@ class Connection {
   base::Task<absl::Status> probe();
   void say_connected();
   void report(ports::InstanceStatus status, std::string reason);
+  // The same for a state in which it gets work, unless it is held out.
+  void report_usable(ports::InstanceStatus status, std::string reason);
 
   Deps& deps_;
   const Config& config_;
@@ -97,6 +105,9 @@ class Connection {
   int attempts_ = 0;
   int fruitless_reopenings_ = 0;
   bool blocked_ = false;
+  int refusals_ = 0;  // of POSTs, in a row
+  absl::Time held_out_until_ = absl::InfinitePast();
+  std::string held_out_for_;
 };
 
 }  // namespace renderyard::bridge

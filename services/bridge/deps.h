@@ -31,10 +31,6 @@ struct Deps {
 
 struct Config {
   ports::BridgeIdentity identity;
-  // Every earlier process with this identity is dead and not merely stopped: the lock on the id's file is ours. Only
-  // then may the absence of a predecessor's prompt become "not accepted".
-  bool predecessor_is_dead = false;
-
   absl::Duration lease_ttl = absl::Seconds(12);
   absl::Duration lease_renew = absl::Seconds(3);
   absl::Duration lease_margin = absl::Seconds(3);    // local trust ends this much before the lease
@@ -46,6 +42,9 @@ struct Config {
   absl::Duration ping_every = absl::Seconds(15);
   absl::Duration ping_deadline = absl::Seconds(10);
   absl::Duration close_deadline = absl::Seconds(5);
+  // Without new work, after the first POST that a server refused; doubled with each in a row, up to the second.
+  absl::Duration refusal_hold = absl::Seconds(30);
+  absl::Duration refusal_hold_longest = absl::Minutes(10);
 
   absl::Duration post_deadline = absl::Seconds(30);
   absl::Duration request_deadline = absl::Seconds(15);
@@ -65,13 +64,17 @@ struct Config {
   absl::Duration stop_grace = absl::Seconds(30);            // for a prompt to stop when its limit has passed
   absl::Duration outlives_after = absl::Seconds(60);        // an adopted execution does not kill its bridge
   absl::Duration quarantine_look_every = absl::Seconds(5);  // whether its cause is gone
+  absl::Duration stray_watch = absl::Hours(1);              // for a prompt of a dead execution that nobody has seen yet
 
   absl::Duration progress_every = absl::Seconds(1);               // of one execution, to subscribers
   absl::Duration silence_shown_after = absl::Seconds(10);         // of a running execution
   absl::Duration progress_write_every = absl::Milliseconds(500);  // of all executions, to the database
+  absl::Duration lone_post_patience = absl::Minutes(1);           // on servers that take one POST at a time
   absl::Duration start_patience = absl::Milliseconds(5);          // after the answer to a POST, for the prompt's start
   absl::Duration collect_quietly = absl::Milliseconds(100);       // copying that is over by then is no state of its own
   absl::Duration fetch_deadline = absl::Minutes(30);
+  absl::Duration truncated_patience = absl::Minutes(1);   // with a file that ends early again and again
+  absl::Duration store_patience = absl::Minutes(1);       // for one call to the artifact store
   absl::Duration fetch_budget = absl::Minutes(30);        // for getting one execution's files out of its instance
   absl::Duration capabilities_every = absl::Minutes(10);  // and after every connection,
   absl::Duration capabilities_gap = absl::Minutes(1);     // but not sooner than so after the last reading,
@@ -89,6 +92,7 @@ struct HeldLease {
   // By the local clock: attempt start + ttl - margin. Local time may only shorten trust, the database decides.
   absl::Time trusted_until;
   std::string previous_owner;
+  std::string previous_lock;
 };
 
 }  // namespace renderyard::bridge

@@ -40,7 +40,6 @@ void fill(const ports::ProgressNews& news, v1::BridgeServiceWatchEventsResponse&
   v1::ProgressNews& message = *reply.mutable_progress();
   *message.mutable_progress() = runtime::to_proto(news.progress);
   message.set_prompt_id(news.prompt_id);
-  if (news.silent_since) set_time(*news.silent_since, *message.mutable_silent_since());
 }
 
 void fill(const ports::NodeStarted& node, v1::BridgeServiceWatchEventsResponse& reply) {

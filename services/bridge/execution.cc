@@ -70,6 +70,13 @@ void Execution::load(domain::WorkflowInfo info) {
   progress.raise_to(row.progress_percent);
 }
 
+void Execution::know_job(const ports::StartedExecution& loaded) {
+  limits = domain::limits_of(loaded.parameters_json);
+  job_type = loaded.job_type;
+  character_id = loaded.character_id;
+  cluster_epoch = loaded.cluster_epoch;
+}
+
 void Execution::replace_row(ports::ExecutionRow now) {
   row = std::move(now);
   read_at_ = clock_.now();

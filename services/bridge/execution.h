@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "libs/common/domain/progress.h"
 #include "libs/common/domain/socket_pictures.h"
 #include "libs/common/domain/workflow.h"
+#include "libs/common/ports/execution_store.h"
 #include "libs/common/ports/model.h"
 
 namespace renderyard::bridge {
@@ -33,7 +35,8 @@ class Execution {
   domain::WorkflowInfo workflow;  // empty until loaded
   domain::JobLimits limits;       // none until loaded
   domain::ProgressTracker progress;
-  std::string job_type;
+  // For the cache.
+  std::string job_type, character_id, cluster_epoch;
 
   // The id the server uses: its own from the answer, else the one we chose.
   const std::string& prompt_id() const;
@@ -60,6 +63,8 @@ class Execution {
 
   base::Event& changed() { return changed_; }
 
+  // What of the job it takes to drive this.
+  void know_job(const ports::StartedExecution& loaded);
   // The graph is known: progress is counted over it, from what was stored on.
   void load(domain::WorkflowInfo info);
 
@@ -78,11 +83,17 @@ class Execution {
   std::vector<ports::OutputRow> outputs;                  // when completed
 
   std::string outputs_from = kFromHistory;
+  // What people are told beside the progress: why it does not come to its end (empty: nothing is known), and since when
+  // it is silent, by our clock.
+  std::string held_up_by;
+  std::optional<absl::Time> silent_since;
   // Whoever follows knows that there is progress to report and will look by itself: more of it wakes nobody.
   bool progress_muted = false;
-  bool rest_only = false;                         // its messages kill those who read them: nobody does
-  bool posting = false;                           // its POST is in flight
-  absl::Time posted_at = absl::InfiniteFuture();  // by this process, else in the infinite future
+  bool rest_only = false;  // its messages kill those who read them: nobody does
+  bool posting = false;    // its POST is in flight, or about to be
+  // By this process, else in the infinite future: its POST began, and was answered or given up.
+  absl::Time posted_at = absl::InfiniteFuture();
+  absl::Time answered_at = absl::InfiniteFuture();
 
  private:
   base::Clock& clock_;

@@ -45,9 +45,11 @@ void take_over(Execution& execution, const ports::Advance& step) {
 }
 
 const domain::QueueItem* find_ours(const std::vector<domain::QueueItem>& items, const Execution& execution) {
-  const std::string id = to_string(execution.row.id);
+  // While the server's id is not known, ours names it: a UUID, so that no other deployment's prompt can be meant.
+  const bool known = execution.row.comfyui_prompt_id.has_value();
   for (const auto& item : items) {
-    if (item.prompt_id == execution.prompt_id() || item.execution_id == id) return &item;
+    if (item.prompt_id == execution.prompt_id()) return &item;
+    if (!known && item.chosen_id == execution.row.client_prompt_id) return &item;
   }
   return nullptr;
 }
@@ -124,7 +126,8 @@ base::Task<absl::StatusOr<bool>> persist(ExecutionContext& context, ports::Advan
   if (!execution.row.started_at && (step.started || step.to == ExecutionState::kRunning)) {
     execution.row.started_at = execution.database_time(context.deps.clock.now());
   }
-  if (step.quarantine) context.quarantine.enter(execution.row.id);
+  if (!domain::is_final(step.to)) remember(context);
+  if (step.quarantine) context.quarantine.gave_up(execution.row.id);
   context.deps.journal.info("execution_" + std::string(domain::to_string(step.to)),
                             {{base::key::kExecution, execution.row.id},
                              {base::key::kJob, execution.row.job_id},
@@ -170,7 +173,25 @@ base::Task<absl::StatusOr<Look>> look(ExecutionContext& context) {
   co_return Look{};
 }
 
-ports::Progress publish_progress(ExecutionContext& context, std::optional<absl::Time> silent_since) {
+void remember(ExecutionContext& context) {
+  const Execution& execution = *context.execution;
+  ports::CachedProgress cached;
+  cached.prompt_id = execution.prompt_id();
+  cached.job_type = execution.job_type;
+  cached.user_id = execution.row.user_id;
+  cached.character_id = execution.character_id;
+  cached.status = std::string(domain::to_string(execution.row.state));
+  cached.progress = execution.progress.percent();
+  if (execution.row.started_at)
+    cached.started_at = absl::FormatTime(absl::RFC3339_full, *execution.row.started_at, absl::UTCTimeZone());
+  cached.client_id = execution.row.client_id.value_or("");
+  cached.execution_id = execution.row.id;
+  cached.owner_epoch = context.lease.epoch;
+  cached.cluster_epoch = execution.cluster_epoch;
+  context.deps.cache.save(std::move(cached));
+}
+
+ports::Progress publish_progress(ExecutionContext& context) {
   Execution& execution = *context.execution;
   const std::string node = execution.progress.current_node();
   ports::Progress progress;
@@ -185,9 +206,13 @@ ports::Progress publish_progress(ExecutionContext& context, std::optional<absl::
     progress.node_class = it->second.class_type;
     progress.node_title = it->second.title;
   }
+  progress.message = execution.held_up_by;
   progress.at = context.deps.clock.wall();
+  if (execution.silent_since) {
+    progress.silent_since = progress.at - (context.deps.clock.now() - *execution.silent_since);
+  }
   context.outlets.feed.publish(progress);
-  context.outlets.events.publish(ports::ProgressNews{progress, execution.prompt_id(), silent_since});
+  context.outlets.events.publish(ports::ProgressNews{progress, execution.prompt_id()});
   ++execution.progress_updates;
   const absl::Time heard_at = std::exchange(execution.progress_heard_at, absl::InfiniteFuture());
   const absl::Time now = context.deps.clock.now();
@@ -201,25 +226,27 @@ ports::Progress publish_progress(ExecutionContext& context, std::optional<absl::
   return progress;
 }
 
-void report_progress(ExecutionContext& context, std::optional<absl::Time> silent_since) {
+void report_progress(ExecutionContext& context) {
   Execution& execution = *context.execution;
-  const ports::Progress progress = publish_progress(context, silent_since);
+  const ports::Progress progress = publish_progress(context);
   execution.row.progress_percent = progress.percent;
   execution.row.current_node = progress.current_node;
 
-  ports::CachedProgress cached;
-  cached.prompt_id = execution.prompt_id();
-  cached.job_type = execution.job_type;
-  cached.user_id = execution.row.user_id;
-  cached.status = std::string(domain::to_string(execution.row.state));
-  cached.progress = progress.percent;
-  cached.client_id = execution.row.client_id.value_or("");
-  cached.execution_id = execution.row.id;
-  cached.owner_epoch = context.lease.epoch;
-  context.deps.cache.save(std::move(cached));
+  remember(context);
+  ports::ProgressWrite write{execution.row.id, context.lease.epoch, progress.percent, progress.current_node};
+  write.message = progress.message;
+  context.outlets.progress.write(std::move(write), execution.last_heard_at(), execution.silent_since);
+}
 
-  context.outlets.progress.write({execution.row.id, context.lease.epoch, progress.percent, progress.current_node},
-                                 execution.last_heard_at());
+std::string store_trouble(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) ? "outputs wait: the artifact store is full"
+                                           : "outputs wait: the artifact store cannot be written";
+}
+
+void tell_held_up(ExecutionContext& context, std::string why) {
+  if (context.execution->held_up_by == why) return;
+  context.execution->held_up_by = std::move(why);
+  report_progress(context);
 }
 
 }  // namespace renderyard::bridge

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "libs/common/base/turns.h"
 #include "services/bridge/circuit_breaker.h"
 #include "services/bridge/connection.h"
 #include "services/bridge/deps.h"
@@ -31,6 +32,7 @@ struct ExecutionContext {
   Outlets& outlets;
   Quarantine& quarantine;
   CircuitBreaker& circuit;
+  base::Turns& lone_posts;
   std::shared_ptr<Execution> execution;
   // A prompt known to be in the server's history (the last one seen finished there); empty when none is.
   std::string witness;
@@ -56,10 +58,16 @@ struct Look {
 
 base::Task<absl::StatusOr<Look>> look(ExecutionContext& context);
 
-// Gives the progress of now to subscribers; the row stays as it is. silent_since (wall clock): it runs and has not been
-// heard of since then.
-ports::Progress publish_progress(ExecutionContext& context, std::optional<absl::Time> silent_since = std::nullopt);
+// What the cache shall know of the execution, and for how long.
+void remember(ExecutionContext& context);
+// Gives the progress of now to subscribers; the row stays as it is.
+ports::Progress publish_progress(ExecutionContext& context);
 // The same, and to the database and the cache.
-void report_progress(ExecutionContext& context, std::optional<absl::Time> silent_since = std::nullopt);
+void report_progress(ExecutionContext& context);
+// Tells people what holds the execution up, in words that name no machine; empty when nothing does any more. Repeats
+// are told once.
+void tell_held_up(ExecutionContext& context, std::string why);
+// The words for outputs that the artifact store does not take.
+std::string store_trouble(const absl::Status& status);
 
 }  // namespace renderyard::bridge

@@ -41,10 +41,11 @@ class Follower {
       ASSIGN_OR_CO_RETURN(done, co_await hear_start());
       if (done) co_return absl::OkStatus();
       progress_.tell();
-      if (clock_.now() >= limits_.look_at()) CO_RETURN_IF_ERROR(co_await limits_.look());
+      // A prompt that is over has kept its limits, however long its outputs are asked for.
+      if (!is_over() && clock_.now() >= limits_.look_at()) CO_RETURN_IF_ERROR(co_await limits_.look());
       CO_RETURN_IF_ERROR(co_await wish());
       suspect_deaf();
-      const bool overdue = limits_.overdue();
+      const bool overdue = limits_.overdue() && !is_over();
       if (overdue) look_soon_ = std::min(look_soon_, last_look_ + config_.vanished_gap);
       if (clock_.now() >= look_due()) {
         ASSIGN_OR_CO_RETURN(done, co_await look_at_server());
@@ -66,7 +67,7 @@ class Follower {
   // The socket said that it is over: what does history say? True when the end is written, or to be collected.
   base::Task<absl::StatusOr<bool>> hear_end() {
     const bool over = execution_.heard().over();
-    if (!over && !execution_.heard().end()) co_return false;
+    if (!is_over()) co_return false;
     // On `executing` null the entry is there: ask at once. After execution_success alone it may lag, so the null is
     // given a moment to come.
     if (over && !asked_after_null_) {
@@ -83,6 +84,8 @@ class Follower {
     if (absl::IsCancelled(entry.status())) co_return entry.status();
     if (entry.ok() && entry->has_value()) co_return co_await ended(**std::move(entry), kFromHistory);
     ++history_misses_;
+    // Larger than anybody reads, or no JSON: asking again will not mend it.
+    if (absl::IsInvalidArgument(entry.status()) && ++history_unreadable_ >= 3) co_return co_await unreadable();
     // Once may be the lag of a healthy server; after that it may be for long, and this process may not see its end.
     if (!entry.ok() || history_misses_ >= 2) CO_RETURN_IF_ERROR(co_await keep_what_was_heard());
     // Late, or wiped by somebody, or gone with the server: the queue tells.
@@ -96,7 +99,7 @@ class Follower {
   base::Task<absl::StatusOr<bool>> hear_start() {
     if (!execution_.started() || execution_.row.state != ExecutionState::kQueued) co_return false;
     // A short prompt may be over already: one step less to write.
-    if (execution_.heard().over() || execution_.heard().end()) co_return false;
+    if (is_over()) co_return false;
     ports::Advance step;
     step.to = ExecutionState::kRunning;
     step.started = true;
@@ -104,7 +107,9 @@ class Follower {
     co_return !moved;
   }
 
-  bool to_be_stopped() const { return execution_.cancel_wished() || limits_.passed(); }
+  // The socket said so.
+  bool is_over() const { return execution_.heard().over() || execution_.heard().end().has_value(); }
+  bool to_be_stopped() const { return !is_over() && (execution_.cancel_wished() || limits_.passed()); }
 
   // The prompt has had its time to stop: the job ends here, and the instance gets no new work while it is there.
   base::Task<absl::Status> give_up() {
@@ -131,18 +136,26 @@ class Follower {
     context_.deps.journal.info("cancel_asked", {{base::key::kExecution, execution_.row.id},
                                                 {base::key::kPrompt, execution_.prompt_id()},
                                                 {base::key::kReason, asked.ToString()}});
-    if (asked.ok()) look_soon_ = clock_.now() + absl::Milliseconds(200);
+    if (!asked.ok()) co_return absl::OkStatus();
+    look_soon_ = clock_.now() + absl::Milliseconds(200);
+    // A node that does not look, or a worker that is dead: nobody can tell them apart. Whatever waits for this instance
+    // had better go elsewhere. The job goes on until its prompt is gone, or an operator gives it up.
+    asked_at_ = std::min(asked_at_, clock_.now());
+    if (execution_.cancel_wished() && clock_.now() >= asked_at_ + config_.stop_grace) {
+      tell_held_up(context_, "it does not stop at its instance, which was asked to stop it again and again");
+      context_.quarantine.does_not_stop(execution_.row.id);
+    }
     co_return absl::OkStatus();
   }
 
   // A `status` must follow our own POST to everybody who listens.
   void suspect_deaf() {
-    if (deaf_checked_ || execution_.posted_at == absl::InfiniteFuture()) return;
+    if (deaf_checked_ || execution_.answered_at == absl::InfiniteFuture()) return;
     if (!context_.connection.connected()) return;
     if (context_.connection.last_message_at() >= execution_.posted_at) {
       deaf_checked_ = true;
       context_.connection.not_deaf();
-    } else if (clock_.now() >= execution_.posted_at + config_.status_after_post) {
+    } else if (clock_.now() >= execution_.answered_at + config_.status_after_post) {
       deaf_checked_ = true;
       context_.connection.suspect_deaf();
       look_soon_ = clock_.now();
@@ -162,18 +175,18 @@ class Follower {
 
   // The socket that the prompt's events go to.
   const Connection* socket() const { return context_.sockets.open(execution_.row.client_id.value_or("")); }
-  bool listening() const { return socket() != nullptr; }
+  bool listening() const { return socket() != nullptr && !socket()->blocked(); }
   // A socket opened under an earlier client id may be deaf: only what it says shows that it is not.
   bool spoken_to() const { return socket() == &context_.connection || socket()->has_spoken(); }
 
   absl::Time next_wake() const {
     absl::Time wake = std::min(look_due(), keeper_.due());
-    if (execution_.heard().over() || execution_.heard().end()) wake = std::min(wake, ask_history_at_);
+    if (is_over()) wake = std::min(wake, ask_history_at_);
     wake = std::min(wake, progress_.due());
     if (to_be_stopped()) wake = std::min(wake, next_cancel_);
-    wake = std::min(wake, limits_.look_at());
-    if (!deaf_checked_ && execution_.posted_at != absl::InfiniteFuture() && context_.connection.connected()) {
-      wake = std::min(wake, execution_.posted_at + config_.status_after_post);
+    if (!is_over()) wake = std::min(wake, limits_.look_at());
+    if (!deaf_checked_ && execution_.answered_at != absl::InfiniteFuture() && context_.connection.connected()) {
+      wake = std::min(wake, execution_.answered_at + config_.status_after_post);
     }
     // Never in the past, and never a busy loop when a step above could not act.
     return std::max(wake, clock_.now() + absl::Milliseconds(5));
@@ -181,6 +194,7 @@ class Follower {
 
   base::Task<absl::StatusOr<bool>> look_at_server() {
     tell_way();
+    remember(context_);  // also of a prompt that says nothing for hours
     look_soon_ = absl::InfiniteFuture();
     auto seen = co_await look(context_);
     if (absl::IsCancelled(seen.status())) co_return seen.status();
@@ -198,7 +212,7 @@ class Follower {
           look_soon_ = clock_.now() + absl::Milliseconds(500);
           co_return false;
         }
-        if (!execution_.heard().end() && !execution_.heard().over() && socket() == &context_.connection) {
+        if (!is_over() && socket() == &context_.connection) {
           // History knows an end of which an open socket said nothing.
           context_.connection.suspect_deaf();
         }
@@ -242,7 +256,9 @@ class Follower {
       case domain::WithoutHistory::kAsHeard:
         co_return co_await ended(entry_from_heard(), kFromEvents);
       case domain::WithoutHistory::kOutputsMissing:
-        co_return co_await outputs_missing();
+        co_return co_await outputs_missing(
+            "the prompt succeeded, but the instance's history of it was cleared before it could be read, and not every "
+            "output was heard on the socket");
       case domain::WithoutHistory::kUnknown:
         break;
     }
@@ -271,6 +287,14 @@ class Follower {
     co_return true;
   }
 
+  // The history cannot be read: what was heard stands, if it is enough.
+  base::Task<absl::StatusOr<bool>> unreadable() {
+    if (domain::without_history(execution_.heard()) == domain::WithoutHistory::kAsHeard) {
+      co_return co_await ended(entry_from_heard(), kFromEvents);
+    }
+    co_return co_await outputs_missing("the prompt is over, but what the instance's history says of it cannot be read");
+  }
+
   base::Task<absl::Status> keep_what_was_heard() {
     const domain::HeardPrompt& heard = execution_.heard();
     if (kept_ || !heard.end()) co_return absl::OkStatus();
@@ -287,12 +311,10 @@ class Follower {
     co_return absl::OkStatus();
   }
 
-  base::Task<absl::StatusOr<bool>> outputs_missing() {
-    ports::Advance step = failed_with(domain::code::kOutputMissing,
-                                      "the prompt succeeded, but the instance's history of it was cleared before it "
-                                      "could be read, and not every output was heard on the socket");
+  base::Task<absl::StatusOr<bool>> outputs_missing(std::string why) {
+    ports::Advance step = failed_with(domain::code::kOutputMissing, std::move(why));
     step.started = true;
-    step.heard_end = std::string(domain::to_string(HistoryEnd::kSuccess));
+    if (execution_.heard().end()) step.heard_end = std::string(domain::to_string(*execution_.heard().end()));
     step.heard_outputs = execution_.heard().outputs_json();
     ASSIGN_OR_CO_RETURN([[maybe_unused]] const bool moved, co_await persist(context_, std::move(step)));
     co_return true;
@@ -398,6 +420,7 @@ class Follower {
   absl::Time seen_ended_at_ = absl::InfiniteFuture();
   absl::Time ask_history_at_ = absl::InfinitePast();
   absl::Time next_cancel_ = absl::InfinitePast();
+  absl::Time asked_at_ = absl::InfiniteFuture();  // first, to stop
   bool waited_for_null_ = false;
   bool asked_after_null_ = false;
   bool fell_back_ = false;
@@ -405,6 +428,7 @@ class Follower {
   bool kept_ = false;
   std::optional<ports::Advance> succeeded_;
   int history_misses_ = 0;
+  int history_unreadable_ = 0;
   int absences_ = 0;
 };
 

@@ -6,6 +6,7 @@
 #include <absl/status/statusor.h>
 
 #include <string>
+#include <utility>
 
 namespace renderyard::bridge {
 
@@ -15,6 +16,10 @@ class IdentityLock {
   // directory cannot be used.
   static absl::StatusOr<IdentityLock> take(const std::string& directory, const std::string& id);
 
+  // Names this lock among all there are: 32 hex digits, kept in the file. A lock directory of another host, or of
+  // another container, has another one.
+  const std::string& token() const { return token_; }
+
   IdentityLock(IdentityLock&& other) noexcept;
   IdentityLock(const IdentityLock&) = delete;
   IdentityLock& operator=(const IdentityLock&) = delete;
@@ -22,8 +27,9 @@ class IdentityLock {
   ~IdentityLock();
 
  private:
-  explicit IdentityLock(int fd) : fd_(fd) {}
+  IdentityLock(int fd, std::string token) : fd_(fd), token_(std::move(token)) {}
   int fd_ = -1;
+  std::string token_;
 };
 
 }  // namespace renderyard::bridge

@@ -6,6 +6,7 @@
 
 #include "libs/common/base/status_macros.h"
 #include "libs/common/domain/backoff.h"
+#include "libs/common/domain/submission.h"
 #include "libs/common/domain/workflow.h"
 #include "services/bridge/collecting.h"
 #include "services/bridge/following.h"
@@ -17,6 +18,14 @@ namespace renderyard::bridge {
 
 using domain::ExecutionState;
 
+namespace {
+
+bool may_surface(const ports::ExecutionRow& row) {
+  return domain::may_surface(row.state, row.outcome_proof.value_or(""));
+}
+
+}  // namespace
+
 InstanceWorker::InstanceWorker(Deps& deps, const Config& config, const HeldLease& lease, Outlets& outlets)
     : deps_(deps),
       config_(config),
@@ -24,7 +33,8 @@ InstanceWorker::InstanceWorker(Deps& deps, const Config& config, const HeldLease
       outlets_(outlets),
       quarantine_(deps, config, lease),
       circuit_(deps.random),
-      router_(deps.observer, deps.journal),
+      router_(deps.observer, deps.journal, [this] { wake_strays(); }),
+      lone_posts_(deps.strand, deps.clock, 1),
       changed_(deps.strand, deps.clock),
       operator_changed_(deps.strand, deps.clock),
       connected_(deps.strand, deps.clock),
@@ -53,7 +63,7 @@ base::Task<absl::Status> InstanceWorker::run() {
   group_.spawn(leave_when_empty());
   group_.spawn(follow_access());
   group_.spawn(follow_capabilities());
-  group_.spawn(quarantine_.run(*row_, comfy_.get(), connection_.get()));
+  group_.spawn(quarantine_.run(row_, comfy_.get(), connection_.get()));
   const absl::Status status = co_await group_.join();
   for (const auto& [id, execution] : executions_) outlets_.forget(id);
   // What ends the group when the instance is out of service and empty.
@@ -79,7 +89,10 @@ void InstanceWorker::add_known(std::vector<base::ExecutionId>& ids) const {
 
 void InstanceWorker::see_news(std::vector<ports::ExecutionRow> rows) {
   if (!connection_) return;
-  if ((!row_->is_enabled || row_->removed_at) && rows.empty() && executions_.empty()) {
+  const bool empty = executions_.empty() && std::all_of(rows.begin(), rows.end(), [](const ports::ExecutionRow& row) {
+                       return may_surface(row);
+                     });
+  if ((!row_->is_enabled || row_->removed_at) && empty) {
     unwanted_ = true;
     changed_.notify();
     return;
@@ -89,7 +102,7 @@ void InstanceWorker::see_news(std::vector<ports::ExecutionRow> rows) {
   }
   for (ports::ExecutionRow& row : rows) {
     if (ended_meanwhile_.contains(row.id)) continue;
-    if (row.given_up_at) {
+    if (row.given_up_at || may_surface(row)) {
       see_stray(std::move(row));
       continue;
     }
@@ -129,6 +142,10 @@ void InstanceWorker::publish(const Connection::State& state) {
   written.reconnect_attempts = state.attempts;
   written.reason = state.reason;
   outlets_.states.publish(std::move(written));
+  deps_.journal.info("instance_state", {{base::key::kInstance, lease_.instance_id},
+                                        {base::key::kState, domain::to_string(state.status)},
+                                        {base::key::kAttempt, state.attempts},
+                                        {base::key::kReason, state.reason}});
   deps_.observer.instance_state(std::exchange(told_, state.status), state.status);
   ports::InstanceNews news;
   news.id = lease_.instance_id;
@@ -240,23 +257,32 @@ bool InstanceWorker::is_poisoned(const ports::ExecutionRow& row) const {
 }
 
 ExecutionContext InstanceWorker::context_of(std::shared_ptr<Execution> execution) {
-  return {deps_,   config_,  lease_,   *row_,       *comfy_,  *connection_,
-          router_, sockets_, outlets_, quarantine_, circuit_, std::move(execution),
-          witness_};
+  return {deps_,    config_,  lease_,      *row_,    *comfy_,     *connection_,         router_,
+          sockets_, outlets_, quarantine_, circuit_, lone_posts_, std::move(execution), witness_};
 }
 
 // Whoever drives it stops first: a POST that is under way is over then.
 void InstanceWorker::see_stray(ports::ExecutionRow row) {
   if (const auto driven = executions_.find(row.id); driven != executions_.end()) {
-    driven->second->give_up();
-  } else if (!draining_ && strays_.insert(row.id).second) {
-    group_.spawn_isolated(end_stray(std::make_shared<Execution>(std::move(row), deps_.strand, deps_.clock)));
+    if (row.given_up_at) driven->second->give_up();
+    return;
   }
+  if (draining_ || strays_.contains(row.id)) return;
+  auto stray = std::make_shared<Execution>(std::move(row), deps_.strand, deps_.clock);
+  strays_.emplace(stray->row.id, stray);
+  group_.spawn_isolated(end_stray(std::move(stray)));
+}
+
+// Which prompt it is that runs, a server that chooses the ids itself tells only in its queue.
+void InstanceWorker::wake_strays() {
+  for (const auto& [id, stray] : strays_) stray->changed().notify();
 }
 
 base::Task<absl::Status> InstanceWorker::end_stray(std::shared_ptr<Execution> execution) {
   ExecutionContext context = context_of(execution);
+  router_.add(execution->prompt_id(), execution);
   const absl::Status status = co_await stop_stray(std::move(context));
+  router_.remove(*execution);
   strays_.erase(execution->row.id);
   ended_meanwhile_.insert(execution->row.id);
   co_return status;
@@ -319,13 +345,24 @@ base::Task<absl::Status> InstanceWorker::load(ExecutionContext context) {
     if (loaded.ok()) {
       auto workflow = domain::inspect_workflow(loaded->workflow);
       if (workflow.ok()) context.execution->load(*std::move(workflow));
-      context.execution->limits = domain::limits_of(loaded->parameters_json);
+      context.execution->know_job(*loaded);
+      group_.spawn_isolated(read_fresher_progress(context.execution));
       co_return absl::OkStatus();
     }
     if (absl::IsCancelled(loaded.status()) || absl::IsNotFound(loaded.status())) co_return loaded.status();
     const absl::Duration pause = domain::retry_pause(attempt, deps_.random);
     CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
   }
+}
+
+// What an earlier process told of its progress last may be fresher in the cache than in the database. It decides
+// nothing, and nobody waits for it.
+base::Task<absl::Status> InstanceWorker::read_fresher_progress(std::shared_ptr<Execution> execution) {
+  ASSIGN_OR_CO_RETURN(const auto cached, co_await deps_.cache.load(execution->prompt_id()));
+  const bool agrees = cached && cached->execution_id == execution->row.id && cached->owner_epoch <= lease_.epoch &&
+                      cached->cluster_epoch == execution->cluster_epoch;
+  if (agrees) execution->progress.raise_to(cached->progress);
+  co_return absl::OkStatus();
 }
 
 // A prompt's events go only to the client id it was submitted with: prompts of an earlier epoch get a socket with that

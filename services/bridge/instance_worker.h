@@ -12,6 +12,7 @@
 
 #include "libs/common/base/event.h"
 #include "libs/common/base/group.h"
+#include "libs/common/base/turns.h"
 #include "services/bridge/connection.h"
 #include "services/bridge/deps.h"
 #include "services/bridge/execution.h"
@@ -61,6 +62,8 @@ class InstanceWorker {
   void adopt(ports::ExecutionRow row);
   bool is_poisoned(const ports::ExecutionRow& row) const;
   void see_stray(ports::ExecutionRow row);
+  void wake_strays();
+  base::Task<absl::Status> read_fresher_progress(std::shared_ptr<Execution> execution);
   base::Task<absl::Status> end_stray(std::shared_ptr<Execution> execution);
   ExecutionContext context_of(std::shared_ptr<Execution> execution);
   bool has_executions_of(const std::string& client_id) const;
@@ -79,8 +82,9 @@ class InstanceWorker {
   std::unique_ptr<Connection> connection_;
   std::map<base::ExecutionId, std::shared_ptr<Execution>> executions_;
   std::set<base::ExecutionId> ended_meanwhile_;  // during the look that is under way: its rows may be older than that
-  std::set<base::ExecutionId> strays_;           // given up by operators, their prompts are looked after
+  std::map<base::ExecutionId, std::shared_ptr<Execution>> strays_;  // dead, their prompts are looked after
   Sockets sockets_;
+  base::Turns lone_posts_;          // on servers that choose prompt ids themselves
   std::set<std::string> poisoned_;  // client ids whose messages nobody may read
   std::string witness_;
   absl::Time witness_stored_at_ = absl::InfinitePast();

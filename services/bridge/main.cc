@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "libs/common/adapters/artifacts/directory_store.h"
 #include "libs/common/adapters/postgres/cancel_store.h"
@@ -64,11 +65,17 @@ void declare(runtime::Options& options, Settings& settings) {
   options.text(
       "lock-dir", settings.lock_dir,
       {.doc = "directory on this host for the lock that tells a dead predecessor from a stopped one; empty = none "
-              "(then more submissions end as unclear after a crash)"});
+              "(then more submissions end as unclear after a crash). Not on a network file system"});
   runtime::declare_grpc_listen(options, settings.grpc_listen, settings.common);
   options.text(
       "grpc-address", settings.grpc_address,
       {.doc = "host:port under which dispatchers and gateways reach this bridge; empty = the address listened on"});
+  options.check([&settings]() -> std::vector<std::string> {
+    const auto listen = runtime::parse_listen_address(settings.grpc_listen);
+    const bool everywhere = listen.ok() && (listen->host == "0.0.0.0" || listen->host == "::");
+    if (!everywhere || !settings.grpc_address.empty()) return {};
+    return {"--grpc-listen is every address of this host, which no other host can call: give --grpc-address"};
+  });
   options.text("comfyui-ca-file", settings.comfyui_ca_file,
                {.doc = "PEM file of certificates to trust for https instances beside the system's; empty = none"});
   options.duration("lease-ttl", settings.logic.lease_ttl,
@@ -113,12 +120,16 @@ int main(int argc, char** argv) {
 
   runtime::Service service("bridge", settings.common);
   bridge::BridgeMetrics metrics(service.metrics());
+  metrics.on_store = [&service](bool answers) {
+    service.health().set("store", answers ? runtime::Condition::kOk : runtime::Condition::kDegraded,
+                         answers ? "" : "PostgreSQL does not answer: prompts go on, nothing new begins");
+  };
   std::optional<bridge::IdentityLock> lock;
   if (!settings.lock_dir.empty()) {
     auto taken = bridge::IdentityLock::take(settings.lock_dir, settings.logic.identity.owner);
     if (taken.ok()) {
       lock.emplace(*std::move(taken));
-      settings.logic.predecessor_is_dead = true;
+      settings.logic.identity.lock = lock->token();
     } else if (absl::IsUnavailable(taken.status())) {
       // A stopped predecessor: its leases are taken back all the same, its unclear submissions stay unclear.
       service.journal().warning("identity_in_use", {{base::key::kReason, taken.status().ToString()}});

@@ -71,6 +71,9 @@ class Observer {
   // An output is in the artifact store.
   virtual void collected(std::int64_t /*bytes*/) {}
 
+  // The database answers, or does not (any more).
+  virtual void store(bool /*answers*/) {}
+
   virtual void subscribers(int /*now*/) {}
   virtual void slow_subscriber() {}
 };

@@ -15,14 +15,14 @@ void ProgressTeller::tell() {
   next_ = clock.now() + context_.config.progress_every;
   told_ = true;
   silence_told_ = is_silent();
-  std::optional<absl::Time> since;
-  if (silence_told_) since = clock.wall() - (clock.now() - last_sign());
-  report_progress(context_, since);
+  context_.execution->silent_since = silence_told_ ? std::optional(last_sign()) : std::nullopt;
+  report_progress(context_);
 }
 
 void ProgressTeller::tell_last() {
   // That no node runs any more is no news then, and the row keeps the one at which it was stopped.
-  const Execution& execution = *context_.execution;
+  Execution& execution = *context_.execution;
+  execution.silent_since.reset();
   const bool idle = execution.progress.current_node().empty();
   if (idle && told_ && execution.progress.percent() == execution.row.progress_percent) return;
   if (is_news()) publish_progress(context_);

@@ -7,9 +7,9 @@
 
 namespace renderyard::bridge {
 
-void ProgressWriter::write(ports::ProgressWrite progress, absl::Time heard_at) {
+void ProgressWriter::write(ports::ProgressWrite progress, absl::Time heard_at, std::optional<absl::Time> silent_since) {
   const base::ExecutionId id = progress.id;
-  waiting_.insert_or_assign(id, Waiting{std::move(progress), heard_at});
+  waiting_.insert_or_assign(id, Waiting{std::move(progress), heard_at, silent_since});
   changed_.notify();
 }
 
@@ -26,6 +26,7 @@ base::Task<absl::Status> ProgressWriter::run() {
     for (const auto& [id, waiting] : taken) {
       batch.push_back(waiting.progress);
       if (waiting.heard_at != absl::InfinitePast()) batch.back().silent_for = deps_.clock.now() - waiting.heard_at;
+      if (waiting.silent_since) batch.back().silence_told = deps_.clock.now() - *waiting.silent_since;
     }
     const absl::Status written = co_await deps_.executions.record_progress(batch);
     if (absl::IsCancelled(written)) co_return written;

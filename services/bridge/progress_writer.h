@@ -6,6 +6,7 @@
 #include <absl/status/status.h>
 
 #include <map>
+#include <optional>
 
 #include "libs/common/base/event.h"
 #include "services/bridge/deps.h"
@@ -17,8 +18,9 @@ class ProgressWriter {
   // Both outlive the writer.
   ProgressWriter(Deps& deps, const Config& config) : deps_(deps), config_(config), changed_(deps.strand, deps.clock) {}
 
-  // heard_at: when a message of it was last heard, by the local clock; in the infinite past when none was.
-  void write(ports::ProgressWrite progress, absl::Time heard_at);
+  // By the local clock: heard_at: when a message of it was last heard, in the infinite past when none was;
+  // silent_since: it is called silent since then.
+  void write(ports::ProgressWrite progress, absl::Time heard_at, std::optional<absl::Time> silent_since);
   // The execution is over: its row needs no progress any more.
   void forget(base::ExecutionId execution) { waiting_.erase(execution); }
   // Until cancelled.
@@ -30,6 +32,7 @@ class ProgressWriter {
   struct Waiting {
     ports::ProgressWrite progress;
     absl::Time heard_at;
+    std::optional<absl::Time> silent_since;
   };
   std::map<base::ExecutionId, Waiting> waiting_;
   base::Event changed_;

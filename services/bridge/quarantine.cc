@@ -1,5 +1,6 @@
 #include "services/bridge/quarantine.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -8,69 +9,94 @@
 
 namespace renderyard::bridge {
 
-void Quarantine::enter(base::ExecutionId given_up) {
-  begin({domain::Quarantine::kWorkerDead, given_up, true});
-}
-
-void Quarantine::poison(base::ExecutionId execution) {
-  begin({domain::Quarantine::kPoisonedAdoption, execution, false});
-}
-
-void Quarantine::begin(Case entered) {
-  if (case_) return;  // the first cause stays: the others are found when it is gone, by their own executions
-  case_ = entered;
-  deps_.journal.warning("instance_quarantined", {{base::key::kInstance, lease_.instance_id},
-                                                 {base::key::kExecution, entered.by},
-                                                 {base::key::kReason, domain::to_string(entered.reason)}});
+void Quarantine::gave_up(base::ExecutionId execution) {
+  given_up_.push_back(execution);
+  tell(execution, domain::Quarantine::kWorkerDead);
   entered_.notify();
 }
 
-base::Task<absl::Status> Quarantine::run(ports::InstanceRow row, ports::ComfyInstance* comfy, Connection* connection) {
-  // Of an earlier process. What was begun here already is known to the row, or goes behind it.
-  if (row.quarantined_at && row.quarantine && row.quarantined_by)
-    case_ = Case{*row.quarantine, *row.quarantined_by, true};
+void Quarantine::does_not_stop(base::ExecutionId execution) {
+  begin({domain::Quarantine::kWorkerDead, execution});
+}
+
+void Quarantine::poison(base::ExecutionId execution) {
+  begin({domain::Quarantine::kPoisonedAdoption, execution});
+}
+
+void Quarantine::begin(Case entered) {
+  const bool known = std::any_of(causes_.begin(), causes_.end(), [&](const Case& cause) {
+    return cause.by == entered.by && cause.reason == entered.reason;
+  });
+  if (known) return;
+  causes_.push_back(entered);
+  tell(entered.by, entered.reason);
+  entered_.notify();
+}
+
+void Quarantine::tell(base::ExecutionId by, domain::Quarantine reason) {
+  deps_.journal.warning("instance_quarantined", {{base::key::kInstance, lease_.instance_id},
+                                                 {base::key::kExecution, by},
+                                                 {base::key::kReason, domain::to_string(reason)}});
+}
+
+base::Task<absl::Status> Quarantine::run(const std::optional<ports::InstanceRow>& row, ports::ComfyInstance* comfy,
+                                         Connection* connection) {
+  in_force_ = row->quarantined_at.has_value();  // of an earlier process
   for (;;) {
-    if (!case_) {
+    if (!active()) {
       const absl::Time never = absl::InfiniteFuture();
       CO_RETURN_IF_ERROR(co_await entered_.wait_until(never));
       continue;
     }
+    const std::size_t causes = causes_.size();
+    const bool was_in_force = in_force_;
     // A look that fails says nothing: the next one tries again.
-    const absl::Status looked = co_await look(*comfy, *connection);
+    const absl::Status looked = co_await look(*comfy, *connection, row->shared_instance);
     if (absl::IsCancelled(looked)) co_return looked;
-    if (case_) CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(config_.quarantine_look_every));
+    const bool next_one = was_in_force && !in_force_ && causes_.size() == causes && looked.ok();
+    if (active() && !next_one) CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(config_.quarantine_look_every));
   }
 }
 
-base::Task<absl::Status> Quarantine::look(ports::ComfyInstance& comfy, const Connection& connection) {
-  if (!case_->written) CO_RETURN_IF_ERROR(co_await write());
+base::Task<absl::Status> Quarantine::look(ports::ComfyInstance& comfy, const Connection& connection, bool shared) {
+  if (!in_force_ && given_up_.empty() && !causes_.empty()) CO_RETURN_IF_ERROR(co_await write(causes_.front()));
+  const std::size_t known = given_up_.size();
   std::vector<base::InstanceId> ids{lease_.instance_id};
   ASSIGN_OR_CO_RETURN(const std::vector<ports::InstanceRow> now, co_await deps_.executions.instances(std::move(ids)));
-  if (!now.empty() && !now[0].quarantined_at) {
-    case_.reset();  // an operator released it
+  if (now.empty()) co_return absl::OkStatus();
+  const std::vector<base::ExecutionId> given_up(given_up_.begin(),
+                                                given_up_.begin() + static_cast<std::ptrdiff_t>(known));
+  given_up_.erase(given_up_.begin(), given_up_.begin() + static_cast<std::ptrdiff_t>(known));
+  if (!now[0].quarantined_at || !now[0].quarantined_by || !now[0].quarantine) {
+    // An operator released it: what we know of by now is known to that person.
+    in_force_ = false;
+    causes_.clear();
     deps_.journal.info("instance_quarantine_released", {{base::key::kInstance, lease_.instance_id}});
     co_return absl::OkStatus();
   }
-  ASSIGN_OR_CO_RETURN(const ports::ExecutionRow cause, co_await deps_.executions.read(case_->by));
+  in_force_ = true;
+  const Case current{*now[0].quarantine, *now[0].quarantined_by};
+  for (const base::ExecutionId id : given_up) causes_.push_back({domain::Quarantine::kWorkerDead, id});
+  std::erase_if(causes_, [&](const Case& cause) { return cause.by == current.by && cause.reason == current.reason; });
+  ASSIGN_OR_CO_RETURN(const ports::ExecutionRow cause, co_await deps_.executions.read(current.by));
   bool gone = domain::is_final(cause.state) || cause.state == domain::ExecutionState::kCollecting;
-  if (case_->reason == domain::Quarantine::kWorkerDead) {
-    ASSIGN_OR_CO_RETURN(gone, co_await stray_is_gone(comfy, connection, cause));
+  if (current.reason == domain::Quarantine::kWorkerDead) {
+    ASSIGN_OR_CO_RETURN(gone, co_await stray_is_gone(comfy, connection, shared, cause));
   }
-  if (gone) CO_RETURN_IF_ERROR(co_await lift());
+  if (gone) CO_RETURN_IF_ERROR(co_await lift(current.by));
   co_return absl::OkStatus();
 }
 
-base::Task<absl::Status> Quarantine::write() {
-  ASSIGN_OR_CO_RETURN(const bool ours,
-                      co_await deps_.executions.quarantine(lease_.instance_id, lease_.epoch, case_->by, case_->reason));
+base::Task<absl::Status> Quarantine::write(Case entered) {
+  ASSIGN_OR_CO_RETURN(const bool ours, co_await deps_.executions.quarantine(lease_.instance_id, lease_.epoch,
+                                                                            entered.by, entered.reason));
   if (!ours) co_return absl::FailedPreconditionError("the lease is not ours");
-  case_->written = true;
   deps_.hints.send(ports::Topic::kInstances);
   co_return absl::OkStatus();
 }
 
 base::Task<absl::StatusOr<bool>> Quarantine::stray_is_gone(ports::ComfyInstance& comfy, const Connection& connection,
-                                                           const ports::ExecutionRow& stray) {
+                                                           bool shared, const ports::ExecutionRow& stray) {
   const std::string prompt_id = stray.comfyui_prompt_id.value_or(stray.client_prompt_id);
   const absl::Time look_by = deps_.clock.now() + config_.request_deadline;
   ASSIGN_OR_CO_RETURN(const domain::QueueListing queue, co_await comfy.queue(look_by));
@@ -79,24 +105,25 @@ base::Task<absl::StatusOr<bool>> Quarantine::stray_is_gone(ports::ComfyInstance&
     stray_outcome_ = stray_outcome(entry);
     co_return true;
   }
-  if (const auto& abilities = connection.abilities()) {
+  if (auto abilities = connection.abilities()) {
+    abilities->shared = shared;
     const absl::Time ask_by = deps_.clock.now() + config_.request_deadline;
-    const absl::Status asked = co_await comfy.cancel(prompt_id, *abilities, ask_by);
+    const absl::Status asked = co_await comfy.cancel(prompt_id, *std::move(abilities), ask_by);
     if (absl::IsCancelled(asked)) co_return asked;
   }
   co_return false;
 }
 
-base::Task<absl::Status> Quarantine::lift() {
+base::Task<absl::Status> Quarantine::lift(base::ExecutionId by) {
   std::string outcome = stray_outcome_;
-  ASSIGN_OR_CO_RETURN(const bool ours, co_await deps_.executions.lift_quarantine(lease_.instance_id, lease_.epoch,
-                                                                                 case_->by, std::move(outcome)));
+  ASSIGN_OR_CO_RETURN(const bool ours, co_await deps_.executions.lift_quarantine(lease_.instance_id, lease_.epoch, by,
+                                                                                 std::move(outcome)));
   if (!ours) co_return absl::FailedPreconditionError("the lease is not ours");
-  deps_.journal.info("instance_quarantine_lifted", {{base::key::kInstance, lease_.instance_id},
-                                                    {base::key::kExecution, case_->by},
-                                                    {base::key::kReason, stray_outcome_}});
+  deps_.journal.info(
+      "instance_quarantine_lifted",
+      {{base::key::kInstance, lease_.instance_id}, {base::key::kExecution, by}, {base::key::kReason, stray_outcome_}});
   stray_outcome_.clear();
-  case_.reset();
+  in_force_ = false;
   deps_.hints.send(ports::Topic::kInstances);
   co_return absl::OkStatus();
 }

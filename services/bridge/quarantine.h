@@ -6,8 +6,10 @@
 
 #include <absl/status/status.h>
 
+#include <deque>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "libs/common/base/event.h"
 #include "libs/common/domain/quarantine.h"
@@ -21,33 +23,39 @@ class Quarantine {
   Quarantine(Deps& deps, const Config& config, const HeldLease& lease)
       : deps_(deps), config_(config), lease_(lease), entered_(deps.strand, deps.clock) {}
 
-  bool active() const { return case_.has_value(); }
-  // The row says so by now: this execution was given up while its prompt goes on.
-  void enter(base::ExecutionId given_up);
-  // This execution kills its adopters: to be written.
+  bool active() const { return in_force_ || !causes_.empty() || !given_up_.empty(); }
+  // Causes, each known by its execution. The first one stands in the row; the others follow when it is gone.
+  // Its prompt goes on though its job was given up: the row says so, unless it names another, or was released
+  // meanwhile.
+  void gave_up(base::ExecutionId execution);
+  // Its prompt goes on though a person wants it to stop; it kills those who adopt it. To be written.
+  void does_not_stop(base::ExecutionId execution);
   void poison(base::ExecutionId execution);
-  // Until cancelled. `row`: as read when the lease was taken.
-  base::Task<absl::Status> run(ports::InstanceRow row, ports::ComfyInstance* comfy, Connection* connection);
+  // Until cancelled. `row`: the instance's, as it was when the lease was taken and as it is whenever it is looked at.
+  base::Task<absl::Status> run(const std::optional<ports::InstanceRow>& row, ports::ComfyInstance* comfy,
+                               Connection* connection);
 
  private:
   struct Case {
     domain::Quarantine reason;
     base::ExecutionId by;
-    bool written = false;
   };
 
   void begin(Case entered);
-  base::Task<absl::Status> look(ports::ComfyInstance& comfy, const Connection& connection);
-  base::Task<absl::Status> write();
-  base::Task<absl::StatusOr<bool>> stray_is_gone(ports::ComfyInstance& comfy, const Connection& connection,
+  void tell(base::ExecutionId by, domain::Quarantine reason);
+  base::Task<absl::Status> look(ports::ComfyInstance& comfy, const Connection& connection, bool shared);
+  base::Task<absl::Status> write(Case entered);
+  base::Task<absl::StatusOr<bool>> stray_is_gone(ports::ComfyInstance& comfy, const Connection& connection, bool shared,
                                                  const ports::ExecutionRow& stray);
-  base::Task<absl::Status> lift();
+  base::Task<absl::Status> lift(base::ExecutionId by);
 
   Deps& deps_;
   const Config& config_;
   const HeldLease& lease_;
   base::Event entered_;
-  std::optional<Case> case_;
+  bool in_force_ = false;                    // by the row, as last read
+  std::deque<Case> causes_;                  // that the row does not name (yet)
+  std::vector<base::ExecutionId> given_up_;  // since the last look
   std::string stray_outcome_;
 };
 

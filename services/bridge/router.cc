@@ -50,6 +50,7 @@ void Router::note_stray(const domain::ComfyMessage& message) {
   if (start == nullptr) return;
   observer_.stray();
   journal_.warning("stray_heard", {{base::key::kPrompt, start->prompt_id}});
+  on_stray_();
 }
 
 void Router::note_running(const domain::ComfyMessage& message, std::uint64_t stream) {

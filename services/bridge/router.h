@@ -7,9 +7,11 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "libs/common/base/journal.h"
 #include "services/bridge/execution.h"
@@ -19,8 +21,9 @@ namespace renderyard::bridge {
 
 class Router {
  public:
-  // observer, journal outlive the router.
-  Router(Observer& observer, base::Journal& journal) : observer_(observer), journal_(journal) {}
+  // observer, journal outlive the router. on_stray: a prompt runs that nobody follows, see note_stray().
+  Router(Observer& observer, base::Journal& journal, std::function<void()> on_stray)
+      : observer_(observer), journal_(journal), on_stray_(std::move(on_stray)) {}
 
   // Messages of this prompt go to `execution` from now on, those kept first.
   void add(const std::string& prompt_id, std::shared_ptr<Execution> execution);
@@ -49,6 +52,7 @@ class Router {
 
   Observer& observer_;
   base::Journal& journal_;
+  std::function<void()> on_stray_;
 
   std::map<std::string, std::shared_ptr<Execution>, std::less<>> by_prompt_;
   struct Kept {

@@ -1,6 +1,7 @@
-// Strays: prompts that go on at an instance though their executions have ended. One that an operator gave up is asked
-// to stop, only by means that can hit no other prompt, until it is gone; what became of it is recorded then. Survives
-// its process: whoever drives the instance next finds the execution again. Thread-safety: on the strand.
+// Strays: prompts that go on at an instance though their executions have ended: given up by an operator, or surfacing
+// after they were counted absent or nobody could know of them (those are watched for, Config::stray_watch long). They
+// are asked to stop, only by means that can hit no other prompt, until they are gone; what became of them is recorded.
+// Survives its process: whoever drives the instance next finds the execution again. Thread-safety: on the strand.
 #pragma once
 
 #include <absl/status/status.h>

@@ -4,6 +4,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <utility>
+#include <vector>
 
 #include "libs/common/base/json.h"
 #include "libs/common/base/status_macros.h"
@@ -57,6 +58,17 @@ base::Task<absl::StatusOr<std::optional<ports::StartedExecution>>> start(Executi
   }
 }
 
+class Posting {
+ public:
+  explicit Posting(Execution& execution) : execution_(execution) { execution_.posting = true; }
+  ~Posting() { execution_.posting = false; }
+  Posting(const Posting&) = delete;
+  Posting& operator=(const Posting&) = delete;
+
+ private:
+  Execution& execution_;
+};
+
 base::Task<absl::StatusOr<Next>> not_accepted(ExecutionContext& context, std::string proof) {
   ports::Advance step;
   step.to = ExecutionState::kNotAccepted;
@@ -82,7 +94,8 @@ base::Task<absl::StatusOr<Next>> refused(ExecutionContext& context, const PostVe
 }
 
 // The prompt is at the server: say so in the state it is known to be in by now.
-base::Task<absl::StatusOr<Next>> accepted(ExecutionContext& context, std::string prompt_id, std::string proof) {
+base::Task<absl::StatusOr<Next>> accepted(ExecutionContext& context, std::string prompt_id, std::string proof,
+                                          std::vector<domain::NodeFault> left_out) {
   Execution& execution = *context.execution;
   if (prompt_id != execution.prompt_id()) {
     execution.row.comfyui_prompt_id = prompt_id;
@@ -99,6 +112,7 @@ base::Task<absl::StatusOr<Next>> accepted(ExecutionContext& context, std::string
   step.started = execution.started();
   step.comfyui_prompt_id = std::move(prompt_id);
   step.outcome_proof = std::move(proof);
+  if (!left_out.empty()) step.warnings_json = domain::loss_json(left_out);
   ASSIGN_OR_CO_RETURN(const bool moved, co_await persist(context, std::move(step)));
   co_return moved ? Next::kFollow : Next::kStop;
 }
@@ -121,10 +135,22 @@ base::Task<absl::StatusOr<bool>> same_server_life(ExecutionContext& context, con
 
 base::Task<absl::StatusOr<Next>> submit(ExecutionContext context) {
   Execution& execution = *context.execution;
+  // A server that chooses the ids itself: of two POSTs whose answers are lost nobody could tell which prompt is whose.
+  const auto& abilities = context.connection.abilities();
+  std::optional<base::Turns::Turn> alone;
+  if (!abilities || !abilities->own_prompt_ids) {
+    const absl::Time patience = context.deps.clock.now() + context.config.lone_post_patience;
+    const absl::Status turn = co_await context.lone_posts.wait(patience);
+    if (absl::IsDeadlineExceeded(turn)) co_return Next::kStop;  // still assigned: found again, or taken back
+    if (!turn.ok()) co_return turn;
+    alone.emplace(context.lone_posts);
+  }
+  // From the intent on: who stops waits for it.
+  const Posting posting(execution);
   ASSIGN_OR_CO_RETURN(std::optional<ports::StartedExecution> started, co_await start(context));
   if (!started) co_return Next::kStop;
   execution.replace_row(started->execution);
-  execution.limits = domain::limits_of(started->parameters_json);
+  execution.know_job(*started);
   auto workflow = domain::inspect_workflow(started->workflow);
   auto body = domain::prompt_body(started->workflow, context.connection.client_id(), execution.row.client_prompt_id,
                                   to_string(execution.row.id), to_string(execution.row.job_id),
@@ -146,11 +172,11 @@ base::Task<absl::StatusOr<Next>> submit(ExecutionContext context) {
     // Stopped for long, or the database is away: another bridge may own the instance by now.
     co_return co_await not_accepted(context, "not_sent_lease_expired");
   }
-  execution.posting = true;
   context.router.post_begins();
-  const absl::Time sent_at = context.deps.clock.now();
-  const absl::Time deadline = sent_at + context.config.post_deadline;
-  const domain::PostOutcome outcome = co_await context.comfy.post_prompt(*std::move(body), deadline);
+  execution.posted_at = context.deps.clock.now();
+  const absl::Time deadline = execution.posted_at + context.config.post_deadline;
+  const domain::PostOutcome outcome =
+      co_await context.comfy.post_prompt(*std::move(body), context.lease.trusted_until, deadline);
   const PostVerdict verdict = domain::classify_post(outcome);
   if (verdict.kind == PostVerdict::Kind::kAccepted && verdict.prompt_id != execution.prompt_id()) {
     execution.row.comfyui_prompt_id = verdict.prompt_id;
@@ -159,25 +185,29 @@ base::Task<absl::StatusOr<Next>> submit(ExecutionContext context) {
   // While it is unclear nobody knows whose the messages of an unknown prompt are: they are kept until it is known.
   if (verdict.kind != PostVerdict::Kind::kUnclear) context.router.post_ends();
   execution.posting = false;
-  execution.posted_at = sent_at;
+  execution.answered_at = context.deps.clock.now();
   execution.changed().notify();
   context.deps.journal.info("prompt_posted", {{base::key::kExecution, execution.row.id},
                                               {base::key::kPrompt, execution.prompt_id()},
                                               {base::key::kReason, verdict.proof}});
   switch (verdict.kind) {
     case PostVerdict::Kind::kAccepted: {
+      context.connection.accepted_post();
       for (const domain::NodeFault& fault : verdict.faults) {
         context.deps.journal.warning("accepted_with_loss", {{base::key::kExecution, execution.row.id},
                                                             {"node_id", fault.node_id},
                                                             {base::key::kReason, fault.message}});
       }
-      co_return co_await accepted(context, verdict.prompt_id, verdict.proof);
+      co_return co_await accepted(context, verdict.prompt_id, verdict.proof, verdict.faults);
     }
     case PostVerdict::Kind::kRefused:
       co_return co_await refused(context, verdict);
     case PostVerdict::Kind::kNotAccepted:
-      context.connection.suspect_server(verdict.instance_misconfigured ? "misconfigured: " + verdict.message
-                                                                       : "POST failed: " + verdict.message);
+      if (verdict.instance_misconfigured) {
+        context.connection.refused_post("misconfigured: " + verdict.message);
+      } else {
+        context.connection.suspect_server("POST failed: " + verdict.message);
+      }
       co_return co_await not_accepted(context, verdict.proof);
     case PostVerdict::Kind::kUnclear:
       break;
@@ -191,23 +221,28 @@ base::Task<absl::StatusOr<Next>> resolve(ExecutionContext context, UnclearPost p
   Execution& execution = *context.execution;
   base::Clock& clock = context.deps.clock;
   context.router.add(execution.prompt_id(), context.execution);
+  const std::vector<domain::NodeFault> nothing_left_out;  // as far as is known: the answer was lost
   domain::AbsenceEvidence evidence;
   const bool first_adoption = execution.row.adoptions <= 1;
-  const bool by_predecessor = context.lease.previous_owner == context.config.identity.owner && first_adoption;
-  evidence.sender_is_gone = post.own || (context.config.predecessor_is_dead && by_predecessor);
+  const ports::BridgeIdentity& self = context.config.identity;
+  const bool by_predecessor = context.lease.previous_owner == self.owner && first_adoption;
+  // It held the lock that is ours now.
+  const bool is_dead = !self.lock.empty() && context.lease.previous_lock == self.lock;
+  evidence.sender_is_gone = post.own || (is_dead && by_predecessor);
   evidence.behind_proxy = context.instance.behind_proxy;
   evidence.taken_over = !post.own && !by_predecessor;
   absl::Time first_absent = absl::InfiniteFuture();
   const absl::Time limit = clock.now() + context.config.unclear_limit;
   for (;;) {
     if (execution.given_up()) co_return Next::kStop;
-    if (execution.heard().anything()) co_return co_await accepted(context, execution.prompt_id(), "heard_on_socket");
+    if (execution.heard().anything())
+      co_return co_await accepted(context, execution.prompt_id(), "heard_on_socket", nothing_left_out);
     const absl::Time look_at = clock.now();
     auto seen = co_await look(context);
     if (absl::IsCancelled(seen.status())) co_return seen.status();
     if (seen.ok() && seen->where != Look::Where::kAbsent) {
       if (seen->where != Look::Where::kPending) execution.saw_started();
-      co_return co_await accepted(context, seen->prompt_id, "found_by_look");
+      co_return co_await accepted(context, seen->prompt_id, "found_by_look", nothing_left_out);
     }
     if (seen.ok()) {
       ++evidence.absent_rounds;
@@ -218,7 +253,7 @@ base::Task<absl::StatusOr<Next>> resolve(ExecutionContext context, UnclearPost p
         ASSIGN_OR_CO_RETURN(evidence.same_server_life, co_await same_server_life(context, post));
         // The socket may have spoken of it while we asked.
         if (domain::is_strong(evidence) && !execution.heard().anything()) {
-          co_return co_await not_accepted(context, "absent_strong");
+          co_return co_await not_accepted(context, std::string(domain::kAbsentStrong));
         }
       }
     }
@@ -226,7 +261,7 @@ base::Task<absl::StatusOr<Next>> resolve(ExecutionContext context, UnclearPost p
     if (clock.now() >= limit) {
       ports::Advance step;
       step.to = ExecutionState::kLost;
-      step.outcome_proof = "unclear";
+      step.outcome_proof = std::string(domain::kUnclear);
       step.error =
           ports::JobError{std::string(domain::code::kSubmissionUnclear),
                           "nobody can know whether the instance accepted the prompt; look at the instance, then "

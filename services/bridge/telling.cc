@@ -18,6 +18,9 @@ ports::ExecutionRef ref_of(const HeldLease& lease, const Execution& execution) {
   return ref;
 }
 
+// A message of gRPC's clients has 4 MiB at most, when they say nothing else.
+constexpr std::size_t kLargestPreview = std::size_t{2} << 20;
+
 bool is_end_of_a_job(domain::ExecutionState state) {
   using domain::ExecutionState;
   return state == ExecutionState::kCompleted || state == ExecutionState::kFailed ||
@@ -43,6 +46,7 @@ void tell_heard(Deps& deps, const HeldLease& lease, Outlets& outlets, const Exec
   const auto* picture = std::get_if<domain::PreviewImage>(&message);
   if (picture == nullptr || !outlets.events.wants_previews()) return;
   if (execution.pictures.nodes().contains(picture->node_id)) return;  // an output
+  if (picture->data.size() > kLargestPreview) return;
   ports::Preview preview;
   preview.execution = ref_of(lease, execution);
   preview.node_id = picture->node_id;

@@ -33,7 +33,7 @@ Settlement::Kind to_settlement(domain::SettleDecision::Kind kind) {
   return Settlement::Kind::kStart;
 }
 
-std::optional<Settlement> decide(const ports::UnsettledExecution& news) {
+std::optional<Settlement> decide(const ports::UnsettledExecution& news, int submission_attempts) {
   const ports::ExecutionRow& execution = news.execution;
   domain::ExecutionNews in;
   in.state = execution.state;
@@ -44,6 +44,7 @@ std::optional<Settlement> decide(const ports::UnsettledExecution& news) {
   }
   in.attempt = execution.attempt;
   in.earlier_not_accepted = news.earlier_not_accepted;
+  in.most_not_accepted = submission_attempts;
   in.job_wants_cancel = news.job_wants_cancel;
   in.job_status = news.job_status;
   const domain::SettleDecision decision = domain::settle(in);
@@ -199,7 +200,7 @@ base::Task<absl::StatusOr<bool>> Dispatcher::settle_once() {
   jobs_.notify();
   std::vector<Settlement> settlements;
   for (const ports::UnsettledExecution& item : news) {
-    if (auto settlement = decide(item)) settlements.push_back(*std::move(settlement));
+    if (auto settlement = decide(item, config_.submission_attempts)) settlements.push_back(*std::move(settlement));
   }
   if (settlements.empty()) co_return false;
   auto applied = co_await deps_.store.settle(settlements);
@@ -272,6 +273,9 @@ void Dispatcher::note(std::string_view loop, const absl::Status& status) {
   bool& failing = failing_[std::string(loop)];
   if (failing == !status.ok()) return;
   failing = !status.ok();
+  const bool away =
+      std::any_of(failing_.begin(), failing_.end(), [](const auto& loop_state) { return loop_state.second; });
+  if (std::exchange(store_away_, away) != away && deps_.on_store) deps_.on_store(!away);
   if (failing) {
     deps_.journal.warning("store_away", {{"loop", loop}, {base::key::kReason, status.ToString()}});
   } else {

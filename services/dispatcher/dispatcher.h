@@ -7,6 +7,8 @@
 #include <absl/status/status.h>
 #include <absl/time/time.h>
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +19,7 @@
 #include "libs/common/base/journal.h"
 #include "libs/common/base/random.h"
 #include "libs/common/base/strand.h"
+#include "libs/common/domain/settlement.h"
 #include "libs/common/ports/dispatch_store.h"
 #include "libs/common/ports/event_log.h"
 #include "libs/common/ports/hints.h"
@@ -34,6 +37,8 @@ struct Deps {
   ports::EventLog& log;
   ports::BridgeClient& bridges;
   ports::Hints& hints;
+  // Told of every change of whether the database answers; may be empty.
+  std::function<void(bool)> on_store = {};
 };
 
 struct Config {
@@ -41,7 +46,8 @@ struct Config {
   absl::Duration poll = absl::Seconds(1);             // how long a lost hint can delay anything
   absl::Duration withdraw_after = absl::Seconds(10);  // an assignment that no bridge has started by then is taken back
   absl::Duration wake_deadline = absl::Seconds(2);    // for one SubmitExecution
-  int batch = 256;                                    // jobs per claim, executions per settlement
+  int submission_attempts = domain::kMostNotAccepted;
+  int batch = 256;  // jobs per claim, executions per settlement
 };
 
 class Dispatcher {
@@ -79,6 +85,7 @@ class Dispatcher {
   EventTailer tailer_;
   std::string waiting_reason_;
   bool waiting_reason_known_ = false;
+  bool store_away_ = false;
   std::map<std::string, bool, std::less<>> failing_;  // by loop: so that a state change is one line, not one a second
 };
 

@@ -62,6 +62,12 @@ void declare(runtime::Options& options, Settings& settings) {
                     .min = absl::Seconds(1),
                     .max = absl::Hours(1)});
   options.integer(
+      "submission-attempts", settings.logic.submission_attempts,
+      {.doc = "so often a prompt is sent that no instance accepts, before its job fails as submission_refused",
+       .unit = "",
+       .min = 1,
+       .max = 20});
+  options.integer(
       "batch", settings.logic.batch,
       {.doc = "at most so many jobs per claim and executions per settlement", .unit = "", .min = 1, .max = 4096});
 }
@@ -90,8 +96,12 @@ int main(int argc, char** argv) {
   }
   grpc_clients::GrpcBridgeClient bridges(service.strand(), service.clock(), *channels);
 
+  auto on_store = [&service](bool answers) {
+    service.health().set("store", answers ? runtime::Condition::kOk : runtime::Condition::kDegraded,
+                         answers ? "" : "PostgreSQL does not answer: nothing is claimed or settled");
+  };
   dispatcher::Dispatcher logic(
-      {service.strand(), service.clock(), service.random(), service.journal(), store, log, bridges, hints},
+      {service.strand(), service.clock(), service.random(), service.journal(), store, log, bridges, hints, on_store},
       settings.logic);
   Events events(logic);
   runtime::GrpcServer grpc({service.strand(), service.clock(), service.journal()},

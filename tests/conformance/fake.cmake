@@ -2,7 +2,7 @@
 add_library(renderyard_store_suite OBJECT
   store_suite.cc cancel_cases.cc dispatch_cases.cc event_cases.cc execution_cases.cc fitness_cases.cc instance_cases.cc job_cases.cc
   lease_cases.cc limit_cases.cc operator_cases.cc raced_cases.cc raced_fence_cases.cc raced_small_cases.cc
-  settle_cases.cc)
+  settle_cases.cc told_cases.cc)
 target_include_directories(renderyard_store_suite PUBLIC ${PROJECT_SOURCE_DIR})
 target_link_libraries(renderyard_store_suite PUBLIC renderyard_ports GTest::gtest GTest::gmock Boost::json absl::strings
   PRIVATE renderyard_warnings)

@@ -124,7 +124,8 @@ TEST_P(StoreSuite, ADisabledInstanceIsFollowedWhileItHasWork) {
   ASSERT_TRUE(start(e, leases[0]));
   ASSERT_TRUE(await(instances().set_enabled("gpu-1", false)).ok());
   ASSERT_TRUE(await(instances().set_enabled("gpu-2", false)).ok());
-  EXPECT_THAT(must(executions().renew(bridge("bridge-1"), leases, absl::Seconds(60))), ElementsAre(instance));
+  EXPECT_THAT(must(executions().renew(bridge("bridge-1"), leases, absl::Seconds(60))), ElementsAre(instance, idle))
+      << "whoever drives it says itself when it leaves";
   const auto own = must(executions().reclaim(bridge("bridge-1"), absl::Seconds(60)));
   EXPECT_THAT(ids_of(own), ElementsAre(instance)) << "also after a restart";
   world().expire_lease(instance);
@@ -132,7 +133,28 @@ TEST_P(StoreSuite, ADisabledInstanceIsFollowedWhileItHasWork) {
   const auto taken = must(executions().acquire(bridge("bridge-2"), absl::Seconds(60), 10));
   ASSERT_THAT(ids_of(taken), ElementsAre(instance)) << "also after a takeover";
   end(e, taken[0], ExecutionState::kLost);
-  EXPECT_THAT(must(executions().renew(bridge("bridge-2"), taken, absl::Seconds(60))), IsEmpty());
+  ASSERT_TRUE(await(executions().release(taken)).ok());
+  EXPECT_THAT(must(executions().acquire(bridge("bridge-3"), absl::Seconds(60), 10)), IsEmpty()) << "nothing to drive";
+}
+
+// Who took it over knows which lock its predecessor held, and so whether that one can still live.
+TEST_P(StoreSuite, ALeaseTellsTheLockOfTheOneBefore) {
+  const ports::InstanceId instance = add_instance("gpu-1");
+  ports::BridgeIdentity first = bridge("bridge-1");
+  first.lock = "lock-a";
+  const auto taken = must(executions().acquire(first, absl::Seconds(60), 10));
+  ASSERT_EQ(taken.size(), 1u);
+  EXPECT_EQ(taken[0].previous_lock, "");
+  ports::BridgeIdentity without = bridge("bridge-1");
+  auto again = must(executions().reclaim(without, absl::Seconds(60)));
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0].previous_owner, "bridge-1");
+  EXPECT_EQ(again[0].previous_lock, "lock-a");
+  again = must(executions().reclaim(first, absl::Seconds(60)));
+  EXPECT_EQ(again.at(0).previous_lock, "") << "the one between held none";
+  world().expire_lease(instance);
+  const auto other = must(executions().acquire(bridge("bridge-2"), absl::Seconds(60), 10));
+  EXPECT_EQ(other.at(0).previous_lock, "lock-a");
 }
 
 TEST_P(StoreSuite, BridgeAddressesAreThoseOfLiveLeases) {

@@ -86,6 +86,11 @@ base::Task<absl::Status> move_often(Siege& siege, Stores stores, int bridge) {
     const auto [id, from] = *prey;
     const ports::Epoch epoch = siege.epochs.at(static_cast<std::size_t>(bridge));
     bool moved = false;
+    if (siege.live.size() == 1 && domain::is_final(after(from)) && siege.takeovers < kBridges) {
+      // The siege lasts until each bridge has had its turn.
+      ASSIGN_OR_CO_RETURN([[maybe_unused]] const auto row, co_await stores.executions.read(id));
+      continue;
+    }
     if (from == ExecutionState::kAssigned) {
       ASSIGN_OR_CO_RETURN(const auto started, co_await stores.executions.start(id, siege.instance, epoch, "ry"));
       moved = started.has_value();

@@ -71,7 +71,7 @@ TEST_F(BridgeEventsTest, EveryKindComesAsItWas) {
   progress.progress.percent = 42;
   progress.progress.at = kAt;
   progress.prompt_id = "prompt-6";
-  progress.silent_since = kAt;
+  progress.progress.silent_since = kAt;
   ports::NodeStarted node{ref(), "7", "KSampler", "the sampler", kAt};
   ports::ExecutionEnded end;
   end.execution = ref();
@@ -94,7 +94,7 @@ TEST_F(BridgeEventsTest, EveryKindComesAsItWas) {
   EXPECT_EQ(replies_[0].instance().at().nanos(), 678'901'000);
   EXPECT_EQ(replies_[1].progress().progress().percent(), 42);
   EXPECT_EQ(replies_[1].progress().prompt_id(), "prompt-6");
-  EXPECT_EQ(replies_[1].progress().silent_since().seconds(), 1'767'323'045);
+  EXPECT_EQ(replies_[1].progress().progress().silent_since().seconds(), 1'767'323'045);
   EXPECT_EQ(replies_[2].node_started().node_title(), "the sampler");
   EXPECT_EQ(replies_[2].node_started().execution().prompt_id(), "prompt-6");
   EXPECT_EQ(replies_[2].node_started().execution().user_id(), 2);

@@ -36,7 +36,6 @@ struct ExecutionRef {
 struct ProgressNews {
   Progress progress;
   std::string prompt_id;
-  std::optional<absl::Time> silent_since;  // it runs, and has not been heard of since then
 };
 
 // ComfyUI began with a node.

@@ -20,12 +20,16 @@ namespace renderyard::ports {
 struct Lease {
   InstanceId instance_id;
   Epoch epoch;
-  std::string previous_owner;  // who held it before this acquisition, empty when nobody did
+  std::string previous_owner = {};  // who held it before this acquisition, empty when nobody did
+  std::string previous_lock = {};   // BridgeIdentity::lock of that process
 };
 
 struct BridgeIdentity {
   std::string owner;    // stable --bridge-id
   std::string address;  // gRPC address for dispatchers and gateways
+  // The lock on the owner's name that this process holds for its life, '' when it holds none: of two processes with the
+  // same one only one lives.
+  std::string lock = {};
 };
 
 // The intent, committed: from here on the prompt may be at ComfyUI.
@@ -34,6 +38,10 @@ struct StartedExecution {
   std::string workflow;
   std::string parameters_json;
   std::string job_uid;
+  // For the cache (requirement P1).
+  std::string job_type;
+  std::string character_id;   // of the job's metadata, may be empty
+  std::string cluster_epoch;  // of cluster_meta
 };
 
 struct Advance {
@@ -50,6 +58,7 @@ struct Advance {
   std::optional<bool> heard_whole;
   std::optional<absl::Time> prompt_ended_at;
   std::optional<JobError> error;
+  std::optional<std::string> warnings_json;  // JobRow::warnings_json
   // Why its instance gets no new work from now on, and the execution is a stray; kept when it is in quarantine already.
   std::optional<domain::Quarantine> quarantine;
   std::optional<domain::Circuit> circuit;  // of its instance from now on, unless an operator has reset it meanwhile:
@@ -76,6 +85,9 @@ struct ProgressWrite {
   int percent = 0;  // stored as GREATEST
   std::string current_node;
   std::optional<absl::Duration> silent_for = {};  // since a message of it was last heard; absent: none was
+  // What people are told beside it, as in Progress.
+  std::string message = {};
+  std::optional<absl::Duration> silence_told = {};  // it is called silent since so long; absent: it is not
 };
 
 struct InstanceState {
@@ -97,8 +109,8 @@ class ExecutionStore {
   virtual base::Task<absl::StatusOr<std::vector<Lease>>> reclaim(BridgeIdentity who, absl::Duration ttl) = 0;
   // Like reclaim for instances whose lease is absent or expired (by the database's clock); at most `limit`.
   virtual base::Task<absl::StatusOr<std::vector<Lease>>> acquire(BridgeIdentity who, absl::Duration ttl, int limit) = 0;
-  // Extends; returns those that are still ours. An instance that was disabled or removed and has no live execution is
-  // not renewed. Free slots that are too many since an operator took some away are dropped on the way.
+  // Extends; returns those that are still ours, out of service or not: whoever drives an instance leaves it by
+  // release(). Free slots that are too many since an operator took some away are dropped on the way.
   virtual base::Task<absl::StatusOr<std::vector<InstanceId>>> renew(BridgeIdentity who, std::vector<Lease> leases,
                                                                     absl::Duration ttl) = 0;
   // The holder of these leases has lived on, or ends regularly: what it adopted at least `age` ago did not kill it, and
@@ -112,8 +124,9 @@ class ExecutionStore {
   // Those of `ids` that exist, by id, without header_names and live_executions. One query for a fleet.
   virtual base::Task<absl::StatusOr<std::vector<InstanceRow>>> instances(std::vector<InstanceId> ids) = 0;
   // What the holder of `owner`'s leases, expired ones included, does not know yet, by id: its live executions (assigned
-  // … collecting) other than `known`, those with a wish to cancel, and those that an operator gave up and whose prompts
-  // nobody has looked after yet (final, given_up_at, no stray_seen_at). One query for a fleet, and few rows.
+  // … collecting) other than `known`, those with a wish to cancel, and those whose prompts nobody has looked after yet
+  // (no stray_seen_at) though an operator gave them up or they may surface (domain::may_surface()). One query for a
+  // fleet, and few rows.
   virtual base::Task<absl::StatusOr<std::vector<ExecutionRow>>> news(std::string owner,
                                                                      std::vector<ExecutionId> known) = 0;
   // Secrets, by name.

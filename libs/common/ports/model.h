@@ -63,7 +63,7 @@ struct JobRow {
   std::optional<std::string> result_json;
   std::optional<JobError> error;
   int progress_percent = 0;
-  std::optional<std::string> progress_message;
+  std::optional<std::string> progress_message;  // why a running job does not come to its end
   absl::Time submitted_at;
   std::optional<absl::Time> claimed_at, started_at, completed_at, cancel_requested_at;
   std::optional<int> estimated_duration_secs, actual_duration_secs;
@@ -72,6 +72,9 @@ struct JobRow {
   int attempt = 0;
   int event_seq = 0;
   std::optional<std::string> waiting_reason;  // pending jobs only, from wait_groups
+  std::optional<absl::Time> silent_since;     // running jobs only: nothing has been heard of the prompt since then
+  // What it is not told as an error for: a JSON array of {code, message, node_id, node_class} (domain::loss_json()).
+  std::optional<std::string> warnings_json;
   std::optional<OperatorNote> operator_note;  // the last one; not in lists
 };
 
@@ -201,7 +204,9 @@ struct Progress {
   std::string current_node;  // id as in the workflow; empty when none
   std::string node_class;
   std::string node_title;
-  absl::Time at;  // wall clock of the bridge
+  std::string message;                     // why it does not come to its end; empty when nothing is known to hold it up
+  std::optional<absl::Time> silent_since;  // it runs, and has not been heard of since then
+  absl::Time at;                           // wall clock of the bridge, as silent_since
 };
 
 }  // namespace renderyard::ports

@@ -49,6 +49,16 @@ void FakeDatabase::age_adoption(ports::ExecutionId execution) {
   }
 }
 
+void FakeDatabase::age_execution(ports::ExecutionId execution, absl::Duration by) {
+  const auto it = tables_.executions.find(execution);
+  if (it == tables_.executions.end()) return;
+  ports::ExecutionRow& row = it->second.row;
+  row.assigned_at -= by;
+  for (auto* time : {&row.submitted_at, &row.accepted_at, &row.started_at, &row.last_sign_at}) {
+    if (*time) **time -= by;
+  }
+}
+
 absl::Status FakeDatabase::defect(std::string what) {
   defects_.push_back(what);
   return absl::InternalError(what);
@@ -85,6 +95,11 @@ ports::JobRow FakeDatabase::view(const JobRecord& job) const {
   // Progress is written to the execution; the job shows that of the execution it is bound to.
   if (const auto* bound = row.execution_id ? execution(*row.execution_id) : nullptr) {
     row.progress_percent = std::max(row.progress_percent, bound->row.progress_percent);
+    if (!domain::is_final(bound->row.state)) row.progress_message = bound->progress_message;
+    const bool running =
+        row.status == ports::JobStatus::kRunning && bound->row.state == ports::ExecutionState::kRunning;
+    if (running) row.silent_since = bound->silent_since;
+    row.warnings_json = bound->warnings_json;
   }
   if (row.status == ports::JobStatus::kPending && !row.claimed_at && !tables_.waiting_reason.empty()) {
     row.waiting_reason = tables_.waiting_reason;

@@ -48,6 +48,8 @@ class FakeDatabase {
   void end_pause(ports::JobId job);
   void end_wait(ports::JobId job);
   void age_adoption(ports::ExecutionId execution);
+  // Everything of it happened that much earlier.
+  void age_execution(ports::ExecutionId execution, absl::Duration by);
   // `renderyard-migrate --after-restore` and retention.
   void set_cluster(ports::ClusterMeta meta) { tables_.meta = std::move(meta); }
 

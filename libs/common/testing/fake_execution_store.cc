@@ -3,11 +3,13 @@
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
+#include <boost/json/parse.hpp>
 #include <limits>
 #include <utility>
 
 #include "libs/common/base/json.h"
 #include "libs/common/base/status_macros.h"
+#include "libs/common/domain/submission.h"
 #include "libs/common/testing/fake_fitness.h"
 #include "libs/common/testing/fake_leases.h"
 
@@ -24,6 +26,12 @@ ports::ExecutionRow seen(const FakeDatabase& database, const ExecutionRecord& ex
   return row;
 }
 
+std::string character_of(const JobRecord& job) {
+  const base::json::value metadata = base::json::parse(job.row.metadata_json.value_or("{}"));
+  const auto* character = metadata.as_object().if_contains("characterId");
+  return character == nullptr ? std::string() : std::string(character->as_string());
+}
+
 absl::StatusOr<ports::StartedExecution> with_workflow(FakeDatabase& database, const ExecutionRecord& execution) {
   const JobRecord& job = *database.job(execution.row.job_id);
   ports::StartedExecution loaded;
@@ -31,6 +39,9 @@ absl::StatusOr<ports::StartedExecution> with_workflow(FakeDatabase& database, co
   loaded.workflow = job.row.workflow;
   loaded.parameters_json = job.row.parameters_json;
   loaded.job_uid = job.row.uid;
+  loaded.job_type = job.row.job_type;
+  loaded.character_id = character_of(job);
+  loaded.cluster_epoch = database.tables().meta.epoch;
   return loaded;
 }
 
@@ -95,6 +106,7 @@ absl::StatusOr<std::optional<ports::Advanced>> advance_execution(Transaction& tx
   if (step.heard_whole) row.heard_whole = *step.heard_whole;
   if (step.prompt_ended_at) row.prompt_ended_at = step.prompt_ended_at;
   if (step.error) row.error = step.error;
+  if (step.warnings_json) execution.warnings_json = step.warnings_json;
   if (step.quarantine) row.stray_seen_at = txn.now();
   stamp(row, step.to, step.started, txn.now());
   RETURN_IF_ERROR(txn.put(execution, Owner::kBridge));
@@ -140,6 +152,10 @@ absl::Status write_progress(Transaction& txn, const std::vector<ports::ProgressW
     execution.row.progress_percent = std::max(execution.row.progress_percent, write.percent);
     execution.row.current_node.reset();
     if (!write.current_node.empty()) execution.row.current_node = write.current_node;
+    execution.progress_message.reset();
+    if (!write.message.empty()) execution.progress_message = write.message;
+    execution.silent_since.reset();
+    if (write.silence_told) execution.silent_since = txn.now() - *write.silence_told;
     if (write.silent_for) {
       const absl::Time sign = txn.now() - *write.silent_for;
       execution.row.last_sign_at = std::max(execution.row.last_sign_at.value_or(sign), sign);
@@ -172,12 +188,17 @@ absl::StatusOr<bool> write_limit(Transaction& txn, ports::ExecutionId id, ports:
   return true;
 }
 
+// Its prompt may be at the instance, and nobody has looked after it yet.
+bool is_stray(const ports::ExecutionRow& row) {
+  return !row.stray_seen_at && (row.given_up_at || domain::may_surface(row.state, row.outcome_proof.value_or("")));
+}
+
 absl::StatusOr<bool> write_stray(Transaction& txn, ports::ExecutionId id, ports::InstanceId instance,
                                  ports::Epoch epoch, const std::string& outcome) {
   const ExecutionRecord* found = txn.database().execution(id);
   if (found == nullptr || found->row.instance_id != instance || !holds_lease(txn.tables(), instance, epoch))
     return false;
-  if (!found->row.given_up_at || found->row.stray_seen_at) return false;
+  if (!is_stray(found->row)) return false;
   ExecutionRecord execution = *found;
   execution.row.stray_seen_at = txn.now();
   execution.row.stray_outcome = outcome;
@@ -253,7 +274,7 @@ base::Task<absl::StatusOr<std::vector<ports::ExecutionRow>>> FakeExecutionStore:
           const auto lease = txn.tables().leases.find(row.instance_id);
           if (lease == txn.tables().leases.end() || lease->second.owner != owner) continue;
           const bool is_known = std::find(known.begin(), known.end(), id) != known.end();
-          const bool stray = row.given_up_at && !row.stray_seen_at;
+          const bool stray = is_stray(row);
           const bool news = !domain::is_final(row.state) && (!is_known || row.cancel_requested_at);
           if (!news && !stray) continue;
           rows.push_back(seen(txn.database(), execution));

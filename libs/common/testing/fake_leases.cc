@@ -58,10 +58,12 @@ absl::StatusOr<std::vector<ports::Lease>> take_leases(Transaction& txn, const po
     lease.instance_id = id;
     lease.epoch = ports::Epoch{absent ? 1 : held->second.epoch.value + 1};
     if (!absent) lease.previous_owner = held->second.owner;
+    if (!absent) lease.previous_lock = held->second.lock;
     LeaseRecord record;
     record.owner = who.owner;
     record.address = who.address;
     record.epoch = lease.epoch;
+    record.lock = who.lock;
     record.expires_at = txn.now() + ttl;
     txn.put(id, record);
     RETURN_IF_ERROR(adopt_executions(txn, id, lease.epoch));
@@ -77,7 +79,6 @@ std::vector<ports::InstanceId> renew_leases(Transaction& txn, const ports::Bridg
     const auto held = txn.tables().leases.find(lease.instance_id);
     if (held == txn.tables().leases.end()) continue;
     if (held->second.owner != who.owner || held->second.epoch != lease.epoch) continue;
-    if (!needs_owner(txn.database(), txn.database().instance(lease.instance_id)->row)) continue;
     LeaseRecord record = held->second;
     record.expires_at = txn.now() + ttl;
     txn.put(lease.instance_id, record);

@@ -35,6 +35,9 @@ struct JobRecord {
 struct ExecutionRecord {
   ports::ExecutionRow row;
   std::optional<std::string> result_json;
+  std::optional<std::string> warnings_json;
+  std::optional<std::string> progress_message;
+  std::optional<absl::Time> silent_since;
   std::optional<absl::Time> adopted_at;
 };
 
@@ -49,6 +52,7 @@ struct LeaseRecord {
   std::string owner;
   std::string address;
   ports::Epoch epoch;
+  std::string lock;
   absl::Time expires_at;
 };
 

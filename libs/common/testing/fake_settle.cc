@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdint>
 #include <utility>
@@ -34,10 +35,16 @@ std::string error_json(const ports::JobError& error) {
   return base::json::serialize(data);
 }
 
-std::string duration_json(const ports::JobRow& row) {
+// `data` and the warnings of the execution, if it has any.
+std::string warned_json(base::json::object data, const ExecutionRecord& execution) {
+  if (execution.warnings_json) data["warnings"] = base::json::parse(*execution.warnings_json);
+  return base::json::serialize(data);
+}
+
+std::string completed_json(const ports::JobRow& row, const ExecutionRecord& execution) {
   base::json::object data;
   data["actual_duration_secs"] = row.actual_duration_secs.value_or(0);
-  return base::json::serialize(data);
+  return warned_json(std::move(data), execution);
 }
 
 // Sets status and stamps of a final state; the machines are looked at by put().
@@ -57,10 +64,10 @@ void unclaim(JobRecord& job) {
 }
 
 // pending -> running with its event, put at once: the machine knows no edge from pending to completed.
-absl::Status start_job(Transaction& txn, JobRecord& job, const ports::ExecutionRow& execution) {
+absl::Status start_job(Transaction& txn, JobRecord& job, const ExecutionRecord& execution) {
   job.row.status = JobStatus::kRunning;
-  job.row.started_at = execution.started_at;
-  RETURN_IF_ERROR(txn.write_event(job, ports::event_type::kStarted, execution.id, "{}"));
+  job.row.started_at = execution.row.started_at;
+  RETURN_IF_ERROR(txn.write_event(job, ports::event_type::kStarted, execution.row.id, warned_json({}, execution)));
   return txn.put(job, Owner::kDispatcher);
 }
 
@@ -71,7 +78,8 @@ absl::Status end_as(Transaction& txn, JobRecord& job, const ExecutionRecord& exe
       end_job(txn, job.row, JobStatus::kCompleted);
       job.row.progress_percent = 100;
       job.row.result_json = execution.result_json;
-      RETURN_IF_ERROR(txn.write_event(job, ports::event_type::kCompleted, execution.row.id, duration_json(job.row)));
+      RETURN_IF_ERROR(
+          txn.write_event(job, ports::event_type::kCompleted, execution.row.id, completed_json(job.row, execution)));
       break;
     case Kind::kFail:
       end_job(txn, job.row, JobStatus::kFailed);
@@ -113,14 +121,14 @@ absl::StatusOr<bool> settle_one(Transaction& txn, const ports::Settlement& settl
   const bool pending = job.row.status == JobStatus::kPending;
   if (settlement.kind == Kind::kStart) {
     if (!pending || !execution.row.started_at) return false;
-    RETURN_IF_ERROR(start_job(txn, job, execution.row));
+    RETURN_IF_ERROR(start_job(txn, job, execution));
     return true;
   }
   if (!ends_so(execution.row.state, settlement.kind)) return false;
   if (settlement.kind == Kind::kRequeue && !pending) return false;
   if (settlement.kind != Kind::kRequeue && pending &&
       (execution.row.started_at || settlement.kind == Kind::kComplete)) {
-    RETURN_IF_ERROR(start_job(txn, job, execution.row));
+    RETURN_IF_ERROR(start_job(txn, job, execution));
   }
   RETURN_IF_ERROR(end_as(txn, job, execution, settlement));
   ExecutionRecord settled = execution;

@@ -87,7 +87,7 @@ TEST_F(ProbeTest, FeatureFlagsAreSentOnEveryConnection) {
                               node(3, "PreviewImage", R"("images":["2",0])") + "}";
     const auto body = domain::prompt_body(graph, "me", "00000000-0000-4000-8000-000000000001", "1", "2", "", true);
     ASSERT_TRUE(body.ok()) << body.status();
-    ASSERT_EQ(await(comfy->post_prompt(*body, in(20))).http_status, 200);
+    ASSERT_EQ(await(comfy->post_prompt(*body, absl::InfiniteFuture(), in(20))).http_status, 200);
     int previews = 0;
     for (bool over = false; !over;) {
       const auto message = await((*again)->next());

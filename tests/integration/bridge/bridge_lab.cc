@@ -22,20 +22,39 @@ namespace {
 
 class Recorder final : public base::Journal {
  public:
-  explicit Recorder(std::vector<std::string>& events) : events_(events) {}
-  void record(base::Severity, std::string_view event, std::initializer_list<base::Field>) override {
+  Recorder(std::vector<std::string>& events, std::vector<std::string>& lines) : events_(events), lines_(lines) {}
+  void record(base::Severity, std::string_view event, std::initializer_list<base::Field> fields) override {
     events_.emplace_back(event);
+    std::string line(event);
+    for (const base::Field& field : fields) line += " " + std::string(field.name) + "=" + text_of(field);
+    lines_.push_back(std::move(line));
   }
 
  private:
+  static std::string text_of(const base::Field& field) {
+    return std::visit(
+        [](const auto& value) -> std::string {
+          using Value = std::decay_t<decltype(value)>;
+          if constexpr (std::is_same_v<Value, bool>) {
+            return value ? "true" : "false";
+          } else if constexpr (std::is_arithmetic_v<Value>) {
+            return std::to_string(value);
+          } else {
+            return std::string(value);
+          }
+        },
+        field.value);
+  }
+
   std::vector<std::string>& events_;
+  std::vector<std::string>& lines_;
 };
 
 bridge::Config config() {
   bridge::Config config;
   config.identity.owner = "bridge-1";
   config.identity.address = "127.0.0.1:1";
-  config.predecessor_is_dead = true;
+  config.identity.lock = "the lab's";
   config.look_every = absl::Milliseconds(200);
   config.watchdog_first = absl::Seconds(1);
   config.poll_without_socket = absl::Milliseconds(300);
@@ -74,7 +93,7 @@ base::Task<absl::Status> keep_answer(base::Task<absl::StatusOr<domain::CancelRes
 
 struct BridgeLab::Process {
   explicit Process(BridgeLab& lab)
-      : journal(lab.journal_),
+      : journal(lab.journal_, lab.journal_lines_),
         clients(comfy_io, strand, clock, {.ca_file = lab.ca_file_, .download_stall = absl::Seconds(2)}),
         crashing(clients, lab.deadly_),
         store(strand, lab.database_, lab.link_),
@@ -105,6 +124,7 @@ struct BridgeLab::Process {
   FakeProgressCache cache;
   FakeHints hints;
   bridge::Bridge service;
+  bool ended = false;
   std::vector<base::StreamPtr<ports::BridgeEvent>> streams;
 };
 
@@ -141,11 +161,18 @@ T BridgeLab::now(base::Task<absl::StatusOr<T>> task) {
 
 void BridgeLab::start_bridge() {
   bridge_ = std::make_unique<Process>(*this);
-  base::spawn_root(bridge_->strand, bridge_->service.run(), [](const absl::Status&) {});
+  base::spawn_root(bridge_->strand, bridge_->service.run(),
+                   [&ended = bridge_->ended](const absl::Status&) { ended = true; });
 }
 
 void BridgeLab::kill_bridge() {
   bridge_.reset();
+}
+
+void BridgeLab::stop_bridge() {
+  bridge_->service.stop();
+  if (!until([this] { return bridge_->ended; })) throw std::runtime_error("the bridge does not stop");
+  kill_bridge();
 }
 
 bool BridgeLab::until(absl::FunctionRef<bool()> done, absl::Duration limit) {
@@ -246,6 +273,11 @@ ports::GivenUp BridgeLab::give_up(ports::ExecutionId execution) {
 
 const ports::ExecutionRow& BridgeLab::row(ports::ExecutionId execution) const {
   return database_.execution(execution)->row;
+}
+
+ports::JobRow BridgeLab::job(ports::ExecutionId execution) {
+  FakeJobStore jobs(office_.strand(), database_, link_);
+  return now(jobs.get(row(execution).job_id));
 }
 
 const ports::InstanceRow& BridgeLab::instance() const {

@@ -51,6 +51,10 @@ class BridgeLab {
   void start_bridge();
   // As kill -9: nothing of it runs any more, its connections break.
   void kill_bridge();
+  // As SIGTERM: waits until it has ended by itself.
+  void stop_bridge();
+  // The lock its successors hold: another one than its own, as on another host.
+  void use_another_lock() { config_.identity.lock = "another host's"; }
 
   // Runs the bridge until `done` or, for at most `limit`, not: false then.
   [[nodiscard]] bool until(absl::FunctionRef<bool()> done, absl::Duration limit = absl::Seconds(20));
@@ -83,11 +87,18 @@ class BridgeLab {
   const ports::ExecutionRow& row(ports::ExecutionId execution) const;
   const ports::InstanceRow& instance() const;
   const std::optional<ports::KnownCapabilities>& capabilities() const;
+  // As GET shows it.
+  ports::JobRow job(ports::ExecutionId execution);
+  ArtifactDepot& depot() { return depot_; }
+  FakeDatabase& database() { return database_; }
+  FakeRedis& redis() { return redis_; }
   std::vector<ports::OutputRow> outputs(ports::ExecutionId execution) const;
   const std::string& content(const ports::OutputRow& output) const;
   // Said by any bridge so far, in order.
   const std::vector<std::string>& journal() const { return journal_; }
   int count_in_journal(std::string_view event) const;
+  // The same lines with all their fields: "event key=value …".
+  const std::vector<std::string>& journal_lines() const { return journal_lines_; }
 
   // The bridge's events from now on are appended to `into`, until it is killed.
   void watch(bool previews, std::vector<ports::BridgeEvent>& into);
@@ -120,6 +131,7 @@ class BridgeLab {
   ImmediateLink link_;
   runtime::KernelRandom random_;
   std::vector<std::string> journal_;
+  std::vector<std::string> journal_lines_;
   runtime::Metrics metrics_{"bridge"};
   bridge::BridgeMetrics counts_{metrics_};
   Deadly deadly_;

@@ -46,6 +46,8 @@ void hurry(bridge::Config& config) {
   config.close_deadline = absl::Seconds(1);
   config.status_after_post = absl::Seconds(1);
   config.unclear_look_every = absl::Seconds(1);
+  config.refusal_hold = absl::Seconds(1);
+  config.truncated_patience = absl::Seconds(2);
   config.unclear_limit = absl::Seconds(16);  // strong evidence of absence takes ten
 }
 

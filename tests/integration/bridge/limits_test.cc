@@ -185,6 +185,38 @@ TEST_P(LimitsTest, ASuccessAndAWorkflowsFaultBetweenFaultsOfTheInstance) {
   EXPECT_EQ(lab_.free_slots(), 1u);
 }
 
+// Without any limit: a person wants it to stop, and it does not.
+TEST_P(LimitsTest, ACancelThatStopsNothingKeepsWorkAwayUntilThePromptIsGone) {
+  ASSERT_TRUE(lab_.until_connected());
+  const auto execution = lab_.order(deaf_graph(8, 1));
+  ASSERT_TRUE(lab_.until_state(execution, ExecutionState::kRunning));
+  lab_.wish_cancel(execution);
+  ASSERT_TRUE(until_quarantined(true));
+  EXPECT_EQ(lab_.instance().quarantine, Quarantine::kWorkerDead);
+  EXPECT_EQ(lab_.row(execution).state, ExecutionState::kRunning) << "it may stop yet";
+  ASSERT_TRUE(lab_.until([&] { return lab_.job(execution).progress_message.has_value(); }));
+  EXPECT_THAT(*lab_.job(execution).progress_message, HasSubstr("does not stop"));
+  ASSERT_TRUE(lab_.until_final(execution));
+  EXPECT_EQ(lab_.row(execution).state, ExecutionState::kCancelled) << error_of(execution);
+  ASSERT_TRUE(until_quarantined(false));
+  expect_that_it_works();
+}
+
+TEST_P(LimitsTest, OnASharedServerNothingIsInterruptedThatMayBeSomebodyElses) {
+  if (std::string_view(GetParam()) != "2024-06-30") GTEST_SKIP() << "newer servers can tell whom they interrupt";
+  ports::InstanceChange change;
+  change.shared_instance = true;
+  lab_.change(std::move(change));
+  ASSERT_TRUE(lab_.until_connected());
+  const auto execution = lab_.order(slow_graph(6, 1), limits("run_secs", 1));
+  ASSERT_TRUE(lab_.until_final(execution));
+  EXPECT_EQ(error_of(execution), "limit_run");
+  ASSERT_TRUE(until_quarantined(true));
+  ASSERT_TRUE(until_quarantined(false));
+  EXPECT_EQ(lab_.ledger("interrupted"), 0);
+  EXPECT_EQ(lab_.row(execution).stray_outcome, "completed");
+}
+
 // Each bridge dies when it reads of the progress of this prompt. The third that adopts it does not listen.
 TEST_P(LimitsTest, APromptWhoseMessagesKillTheBridgeIsFollowedByRest) {
   ASSERT_TRUE(lab_.until_connected());

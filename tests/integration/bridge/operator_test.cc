@@ -38,7 +38,7 @@ INSTANTIATE_TEST_SUITE_P(Releases, OperatorTest, ::testing::Values("2024-06-30",
 
 TEST_P(OperatorTest, TheRunningPromptOfAnExecutionThatIsGivenUpIsStopped) {
   ASSERT_TRUE(lab_.until_connected());
-  const auto execution = lab_.order(slow_graph(old() ? 2.0 : 30, 1));
+  const auto execution = lab_.order(slow_graph(old() ? 1.2 : 30, 1));
   ASSERT_TRUE(lab_.until_state(execution, ExecutionState::kRunning));
   EXPECT_TRUE(lab_.give_up(execution).prompt_may_run);
   EXPECT_EQ(lab_.free_slots(), 1u) << "its slot is free at once";
@@ -50,6 +50,22 @@ TEST_P(OperatorTest, TheRunningPromptOfAnExecutionThatIsGivenUpIsStopped) {
   EXPECT_EQ(lab_.row(execution).error->code, "given_up_by_operator");
   EXPECT_TRUE(lab_.outputs(execution).empty());
   ASSERT_TRUE(lab_.until([&] { return lab_.count_in_journal("stray_gone") == 1; }));
+  expect_that_it_works();
+}
+
+// It would hold up whatever comes behind it.
+TEST_P(OperatorTest, AGivenUpPromptThatGoesOnForLongKeepsWorkAway) {
+  ASSERT_TRUE(lab_.until_connected());
+  const auto execution =
+      lab_.order("{" + pictures(1, 7) + "," + node(2, "BridgeDeaf", R"("image":["1",0],"seconds":6.0,"salt":1)") + "," +
+                 node(3, "SaveImage", R"("images":["2",0],"filename_prefix":"deaf")") + "}");
+  ASSERT_TRUE(lab_.until_state(execution, ExecutionState::kRunning));
+  EXPECT_TRUE(lab_.give_up(execution).prompt_may_run);
+  ASSERT_TRUE(lab_.until([&] { return lab_.instance().quarantined_at.has_value(); }));
+  EXPECT_EQ(lab_.instance().quarantined_by, execution);
+  EXPECT_EQ(lab_.free_slots(), 0u);
+  ASSERT_TRUE(until_recorded(execution));
+  ASSERT_TRUE(lab_.until([&] { return !lab_.instance().quarantined_at; }));
   expect_that_it_works();
 }
 

@@ -159,7 +159,7 @@ job AS (
     AND (j.status_id = 1 OR (j.status_id = 2 AND w.kind IN ('complete', 'fail', 'cancel')))
   ORDER BY j.id FOR NO KEY UPDATE OF j SKIP LOCKED),
 execution AS (
-  SELECT job.*, e.status, e.started_at, e.result, e.progress_percent, clock_timestamp() AS now
+  SELECT job.*, e.status, e.started_at, e.result, e.progress_percent, e.warnings, clock_timestamp() AS now
   FROM comfyui_executions e JOIN job ON job.execution_id = e.id
   WHERE e.settled_at IS NULL AND CASE job.kind
     WHEN 'start'    THEN e.started_at IS NOT NULL
@@ -193,11 +193,12 @@ moved AS (
       AND x.kind IN ('complete', 'fail', 'cancel') THEN 2 ELSE 1 END
   FROM execution x WHERE j.id = x.id
   RETURNING j.id, j.event_seq, j.submitted_by, j.actual_duration_secs, j.error_code, j.error_message, j.error_details,
-    x.execution_id, x.kind, x.reason, x.status_id AS status_before, x.started_at),
+    x.execution_id, x.kind, x.reason, x.status_id AS status_before, x.started_at,
+    jsonb_strip_nulls(jsonb_build_object('warnings', x.warnings)) AS warned),
 event AS (
   INSERT INTO job_events (job_id, seq, user_id, type, execution_id, data)
   SELECT id, seq, submitted_by, type, execution_id, data FROM (
-    SELECT m.id, m.event_seq - 1 AS seq, m.submitted_by, 'job_started' AS type, m.execution_id, '{}'::jsonb AS data
+    SELECT m.id, m.event_seq - 1 AS seq, m.submitted_by, 'job_started' AS type, m.execution_id, m.warned AS data
     FROM moved m
     WHERE m.status_before = 1 AND m.started_at IS NOT NULL AND m.kind IN ('complete', 'fail', 'cancel')
     UNION ALL
@@ -206,7 +207,8 @@ event AS (
         WHEN 'cancel' THEN 'job_cancelled' ELSE 'job_requeued' END,
       m.execution_id,
       CASE m.kind
-        WHEN 'complete' THEN jsonb_build_object('actual_duration_secs', m.actual_duration_secs)
+        WHEN 'start' THEN m.warned
+        WHEN 'complete' THEN jsonb_build_object('actual_duration_secs', m.actual_duration_secs) || m.warned
         WHEN 'fail' THEN jsonb_build_object('error', jsonb_strip_nulls(jsonb_build_object(
           'code', m.error_code, 'message', m.error_message,
           'node_id', NULLIF(m.error_details->>'node_id', ''), 'node_class', NULLIF(m.error_details->>'node_class', ''))))

@@ -27,6 +27,7 @@ Leases take_over(Session& session, const Statement& statement, const Params& par
     lease.instance_id = reader.id<ports::InstanceId>();
     lease.epoch = reader.id<ports::Epoch>();
     lease.previous_owner = reader.text();
+    lease.previous_lock = reader.text();
     instances.push_back(lease.instance_id.value);
     epochs.push_back(lease.epoch.value);
     leases.push_back(std::move(lease));
@@ -64,6 +65,9 @@ ports::StartedExecution read_started(const pqxx::row& columns) {
   started.workflow = reader.text();
   started.parameters_json = reader.text();
   started.job_uid = reader.text();
+  started.job_type = reader.text();
+  started.character_id = reader.text();
+  started.cluster_epoch = reader.text();
   return started;
 }
 
@@ -106,7 +110,7 @@ Params advance_params(const ports::Advance& step) {
   const domain::Circuit circuit = step.circuit.value_or(domain::Circuit());
   const auto open_until = circuit.open_until ? std::optional(absl::ToUnixMicros(*circuit.open_until)) : std::nullopt;
   params.add(step.circuit.has_value()).add(circuit.faults).add(circuit.openings).maybe(open_until);
-  return params.add(circuit.last_job).add(circuit.reason).add(step.circuit_version);
+  return params.add(circuit.last_job).add(circuit.reason).add(step.circuit_version).maybe(step.warnings_json);
 }
 
 Params complete_params(ports::ExecutionId id, ports::Epoch epoch, const std::vector<ports::OutputRow>& outputs,
@@ -130,14 +134,15 @@ Params complete_params(ports::ExecutionId id, ports::Epoch epoch, const std::vec
 
 base::Task<absl::StatusOr<Leases>> ExecutionStore::reclaim(ports::BridgeIdentity who, absl::Duration ttl) {
   auto work = [who = std::move(who), ttl](Session& session) -> absl::StatusOr<Leases> {
-    return take_over(session, sql::kReclaim, Params().add(who.owner).add(who.address).add(ttl));
+    return take_over(session, sql::kReclaim, Params().add(who.owner).add(who.address).add(ttl).add(who.lock));
   };
   return offload<absl::StatusOr<Leases>>(pool_, strand_, std::move(work));
 }
 
 base::Task<absl::StatusOr<Leases>> ExecutionStore::acquire(ports::BridgeIdentity who, absl::Duration ttl, int limit) {
   auto work = [who = std::move(who), ttl, limit](Session& session) -> absl::StatusOr<Leases> {
-    return take_over(session, sql::kAcquire, Params().add(who.owner).add(who.address).add(ttl).add(limit));
+    return take_over(session, sql::kAcquire,
+                     Params().add(who.owner).add(who.address).add(ttl).add(who.lock).add(limit));
   };
   return offload<absl::StatusOr<Leases>>(pool_, strand_, std::move(work));
 }
@@ -285,17 +290,22 @@ base::Task<absl::StatusOr<bool>> ExecutionStore::complete(ports::ExecutionId id,
 base::Task<absl::Status> ExecutionStore::record_progress(std::vector<ports::ProgressWrite> writes) {
   auto work = [writes = std::move(writes)](Session& session) -> absl::Status {
     if (writes.empty()) return absl::OkStatus();
-    std::vector<std::int64_t> ids, epochs, percents, silences;
-    std::vector<std::string> nodes;
+    const auto microseconds = [](const std::optional<absl::Duration>& age) {
+      return age ? std::max<std::int64_t>(0, absl::ToInt64Microseconds(*age)) : -1;
+    };
+    std::vector<std::int64_t> ids, epochs, percents, silences, told;
+    std::vector<std::string> nodes, messages;
     for (const ports::ProgressWrite& write : writes) {
       ids.push_back(write.id.value);
       epochs.push_back(write.epoch.value);
       percents.push_back(write.percent);
       nodes.push_back(write.current_node);
-      silences.push_back(write.silent_for ? std::max<std::int64_t>(0, absl::ToInt64Microseconds(*write.silent_for))
-                                          : -1);
+      silences.push_back(microseconds(write.silent_for));
+      messages.push_back(write.message);
+      told.push_back(microseconds(write.silence_told));
     }
-    session.run(sql::kRecordProgress, Params().array(ids).array(epochs).array(percents).array(nodes).array(silences));
+    Params params = Params().array(ids).array(epochs).array(percents).array(nodes).array(silences);
+    session.run(sql::kRecordProgress, params.array(messages).array(told));
     return absl::OkStatus();
   };
   return offload<absl::Status>(pool_, strand_, std::move(work));

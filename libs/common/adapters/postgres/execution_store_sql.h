@@ -13,30 +13,30 @@ namespace renderyard::postgres::sql {
   "((i.is_enabled AND i.removed_at IS NULL) OR EXISTS (SELECT FROM comfyui_executions x" \
   " WHERE x.instance_id = i.id AND x.status IN " RENDERYARD_LIVE_STATES "))"
 
-// $1 owner, $2 address, $3 ttl in microseconds. Locks leases in id order; waits for transactions that hold one FOR KEY
-// SHARE (kStart). Rows: instance, epoch, owner before.
+// $1 owner, $2 address, $3 ttl in microseconds, $4 lock. Locks leases in id order; waits for transactions that hold one
+// FOR KEY SHARE (kStart). Rows: instance, epoch, owner before, its lock.
 inline constexpr Statement kReclaim = {"reclaim", R"(
 WITH held AS (
   SELECT l.instance_id FROM instance_leases l JOIN comfyui_instances i ON i.id = l.instance_id
   WHERE l.owner = $1 AND )" RENDERYARD_TO_BE_DRIVEN R"(
   ORDER BY l.instance_id FOR UPDATE OF l)
 UPDATE instance_leases l SET address = $2, epoch = l.epoch + 1, previous_owner = l.owner,
-  expires_at = clock_timestamp() + $3::bigint * interval '1 microsecond'
+  previous_lock = l.lock, lock = $4, expires_at = clock_timestamp() + $3::bigint * interval '1 microsecond'
 FROM held WHERE l.instance_id = held.instance_id AND l.owner = $1
-RETURNING l.instance_id, l.epoch, l.previous_owner)"};
+RETURNING l.instance_id, l.epoch, l.previous_owner, l.previous_lock)"};
 
-// $1 owner, $2 address, $3 ttl in microseconds, $4 limit. As kReclaim for leases that are absent or have expired;
-// whether one has is asked again in the newest version of its row.
+// $1 owner, $2 address, $3 ttl in microseconds, $4 lock, $5 limit. As kReclaim for leases that are absent or have
+// expired; whether one has is asked again in the newest version of its row.
 inline constexpr Statement kAcquire = {"acquire", R"(
-INSERT INTO instance_leases (instance_id, owner, address, epoch, expires_at)
-SELECT i.id, $1, $2, 1, clock_timestamp() + $3::bigint * interval '1 microsecond'
+INSERT INTO instance_leases (instance_id, owner, address, epoch, expires_at, lock)
+SELECT i.id, $1, $2, 1, clock_timestamp() + $3::bigint * interval '1 microsecond', $4
 FROM comfyui_instances i LEFT JOIN instance_leases l ON l.instance_id = i.id
 WHERE (l.instance_id IS NULL OR l.expires_at <= clock_timestamp()) AND )" RENDERYARD_TO_BE_DRIVEN R"(
-ORDER BY i.id LIMIT $4
+ORDER BY i.id LIMIT $5
 ON CONFLICT (instance_id) DO UPDATE SET previous_owner = instance_leases.owner, owner = excluded.owner,
-  address = excluded.address, epoch = instance_leases.epoch + 1, expires_at = excluded.expires_at
+  previous_lock = instance_leases.lock, lock = excluded.lock, address = excluded.address, epoch = instance_leases.epoch + 1, expires_at = excluded.expires_at
 WHERE instance_leases.expires_at <= clock_timestamp()
-RETURNING instance_id, epoch, COALESCE(previous_owner, ''))"};
+RETURNING instance_id, epoch, COALESCE(previous_owner, ''), previous_lock)"};
 
 // $1 instances, $2 their new epochs, $3 microseconds between two adoptions of one run at most. The second statement of
 // the transaction of kReclaim and kAcquire: it needs a snapshot younger than the wait for the leases, or it would miss
@@ -55,9 +55,9 @@ FROM execution x WHERE e.id = x.id)"};
 // $1 owner, $2 address, $3 ttl in microseconds, $4 instances, $5 epochs. Rows: instances that are still ours.
 inline constexpr Statement kRenew = {"renew", R"(
 WITH held AS (
-  SELECT l.instance_id FROM instance_leases l JOIN comfyui_instances i ON i.id = l.instance_id
+  SELECT l.instance_id FROM instance_leases l
   JOIN unnest($4::bigint[], $5::bigint[]) AS w (instance_id, epoch) ON w.instance_id = l.instance_id
-  WHERE l.owner = $1 AND l.epoch = w.epoch AND )" RENDERYARD_TO_BE_DRIVEN R"(
+  WHERE l.owner = $1 AND l.epoch = w.epoch
   ORDER BY l.instance_id FOR NO KEY UPDATE OF l)
 UPDATE instance_leases l SET address = $2, expires_at = clock_timestamp() + $3::bigint * interval '1 microsecond'
 FROM held WHERE l.instance_id = held.instance_id
@@ -111,16 +111,25 @@ inline constexpr Statement kNews = {"news", "SELECT " RENDERYARD_EXECUTION_COLUM
     AND (x.cancel_requested_at IS NOT NULL OR x.id <> ALL ($2::bigint[]))
   UNION ALL
   SELECT x.* FROM instance_leases l JOIN comfyui_executions x ON x.instance_id = l.instance_id
-  WHERE l.owner = $1 AND x.given_up_at IS NOT NULL AND x.stray_seen_at IS NULL) e
+  WHERE l.owner = $1 AND x.given_up_at IS NOT NULL AND x.stray_seen_at IS NULL
+  UNION ALL
+  SELECT x.* FROM instance_leases l JOIN comfyui_executions x ON x.instance_id = l.instance_id
+  WHERE l.owner = $1 AND x.status IN ('not_accepted', 'lost') AND x.outcome_proof IN ('absent_strong', 'unclear')
+    AND x.stray_seen_at IS NULL AND x.given_up_at IS NULL) e
 ORDER BY e.id)"};
 
 // $1 execution. 0 or 1 row.
 inline constexpr Statement kRead = {
     "read_execution", "SELECT " RENDERYARD_EXECUTION_COLUMNS " FROM comfyui_executions e WHERE e.id = $1"};
 
-// $1 execution. 0 or 1 row: execution, workflow, parameters, job's uid.
-inline constexpr Statement kLoad = {"load",
-                                    "SELECT " RENDERYARD_EXECUTION_COLUMNS R"(, j.workflow, j.parameters::text, j.uid
+// Aliases e, j. ports::StartedExecution.
+#define RENDERYARD_STARTED_COLUMNS                        \
+  RENDERYARD_EXECUTION_COLUMNS                            \
+  ", j.workflow, j.parameters::text, j.uid, j.job_type, " \
+  "COALESCE(j.metadata->>'characterId', ''), (SELECT epoch::text FROM cluster_meta)"
+
+// $1 execution. 0 or 1 row.
+inline constexpr Statement kLoad = {"load", "SELECT " RENDERYARD_STARTED_COLUMNS R"(
 FROM comfyui_executions e JOIN jobs j ON j.id = e.platform_job_id WHERE e.id = $1)"};
 
 // $1 execution, $2 instance, $3 epoch, $4 client id. The intent to POST. The lease is held FOR KEY SHARE to the end of
@@ -135,21 +144,22 @@ e AS (
     submitted_at = clock_timestamp()
   FROM lease WHERE x.id = $1 AND x.instance_id = $2 AND x.status = 'assigned' AND x.cancel_requested_at IS NULL
   RETURNING x.*)
-SELECT )" RENDERYARD_EXECUTION_COLUMNS R"(, j.workflow, j.parameters::text, j.uid
+SELECT )" RENDERYARD_STARTED_COLUMNS R"(
 FROM e JOIN jobs j ON j.id = e.platform_job_id)"};
 
 // $1 execution, $2 epoch, $3 expected states, $4 new state, $5 comfyui_prompt_id, $6 outcome_proof, $7 heard_end,
 // $8 heard_outputs, $9 error code, $10 error message, $11 node id, $12 node class (each null = kept), $13 it has
 // started, $14 the slot becomes free, $15 heard_whole, $16 prompt_ended_ms (null = kept), $17 why the instance is put
 // into quarantine or null, $18 the circuit is written: $19 faults, $20 openings, $21 open until (microseconds since
-// 1970 or null), $22 last job (0 = none), $23 reason, $24 version it follows from. Locks execution, then slot, then
-// instance. 0 rows: the fence did not hold. 1 row: has a wish to cancel.
+// 1970 or null), $22 last job (0 = none), $23 reason, $24 version it follows from, $25 warnings (null = kept). Locks
+// execution, then slot, then instance. 0 rows: the fence did not hold. 1 row: has a wish to cancel.
 inline constexpr Statement kAdvance = {"advance", R"(
 WITH moved AS (
   UPDATE comfyui_executions e SET status = $4,
     comfyui_prompt_id = COALESCE($5, e.comfyui_prompt_id), outcome_proof = COALESCE($6, e.outcome_proof),
     heard_end = COALESCE($7, e.heard_end), heard_outputs = COALESCE($8::jsonb, e.heard_outputs),
     heard_whole = COALESCE($15, e.heard_whole), prompt_ended_ms = COALESCE($16, e.prompt_ended_ms),
+    warnings = COALESCE($25::jsonb, e.warnings),
     error_code = COALESCE($9, e.error_code), error_message = COALESCE($10, e.error_message),
     error_details = CASE WHEN $9::text IS NULL THEN e.error_details
                          ELSE jsonb_build_object('node_id', $11::text, 'node_class', $12::text) END,
@@ -215,17 +225,19 @@ SELECT EXISTS (SELECT FROM moved), (SELECT count FROM refused),
   EXISTS (SELECT FROM comfyui_executions WHERE id = $1 AND owner_epoch = $2 AND status = 'completed'))"};
 
 // $1 executions, $2 epochs, $3 percents, $4 nodes ('' = none), $5 microseconds since the last sign of life (-1 = none
-// heard). Locks executions in id order; never the job. Commits without waiting for the disk: progress may be lost with
-// the server.
+// heard), $6 messages ('' = none), $7 microseconds since it is called silent (-1 = it is not). Locks executions in id
+// order; never the job. Commits without waiting for the disk: progress may be lost with the server.
 inline constexpr Statement kRecordProgress = {"record_progress", R"(
 WITH execution AS (
-  SELECT e.id, w.percent, w.node, w.silent FROM comfyui_executions e
-  JOIN unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[]) AS w (id, epoch, percent, node, silent) ON w.id = e.id
+  SELECT e.id, w.percent, w.node, w.silent, w.message, w.told FROM comfyui_executions e
+  JOIN unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::text[], $7::bigint[])
+    AS w (id, epoch, percent, node, silent, message, told) ON w.id = e.id
   WHERE e.owner_epoch = w.epoch AND e.status IN ('submitting', 'queued', 'running', 'collecting')
   ORDER BY e.id FOR NO KEY UPDATE OF e),
 moved AS (
   UPDATE comfyui_executions e SET progress_percent = GREATEST(e.progress_percent, x.percent),
-    current_node = NULLIF(x.node, ''),
+    current_node = NULLIF(x.node, ''), progress_message = NULLIF(x.message, ''),
+    silent_since = CASE WHEN x.told >= 0 THEN clock_timestamp() - x.told * interval '1 microsecond' END,
     last_sign_at = CASE WHEN x.silent < 0 THEN e.last_sign_at
                         ELSE GREATEST(e.last_sign_at, clock_timestamp() - x.silent * interval '1 microsecond') END
   FROM execution x WHERE e.id = x.id)
@@ -284,7 +296,8 @@ inline constexpr Statement kRecordStray = {"record_stray", R"(
 WITH lease AS (
   SELECT 1 FROM instance_leases WHERE instance_id = $2 AND epoch = $3 FOR KEY SHARE)
 UPDATE comfyui_executions e SET stray_seen_at = clock_timestamp(), stray_outcome = $4
-FROM lease WHERE e.id = $1 AND e.instance_id = $2 AND e.given_up_at IS NOT NULL AND e.stray_seen_at IS NULL
+FROM lease WHERE e.id = $1 AND e.instance_id = $2 AND e.stray_seen_at IS NULL AND (e.given_up_at IS NOT NULL
+  OR (e.status IN ('not_accepted', 'lost') AND e.outcome_proof IN ('absent_strong', 'unclear')))
 RETURNING e.id)"};
 
 // $1 instances, $2 epochs, $3 statuses, $4 attempts, $5 reasons. The leases are held FOR KEY SHARE as in kStart. Rows:

@@ -41,6 +41,8 @@ ports::JobRow read_job(const pqxx::row& columns) {
   row.attempt = reader.small();
   row.event_seq = reader.small();
   row.waiting_reason = reader.maybe_text();
+  row.silent_since = reader.maybe_time();
+  row.warnings_json = reader.maybe_text();
   if (const auto ran = reader.maybe_boolean()) {
     ports::OperatorNote note;
     note.ran = *ran;

@@ -59,10 +59,12 @@ WHERE k.user_id = $1 AND k.key = $2)"};
   "j.name, j.metadata::text, " result                                                                              \
   ", j.error_code, j.error_message, j.error_details->>'node_id', "                                                 \
   "j.error_details->>'node_class', GREATEST(j.progress_percent, COALESCE(e.progress_percent, 0)), "                \
-  "j.progress_message, j.submitted_at, j.claimed_at, j.started_at, j.completed_at, j.cancel_requested_at, "        \
+  "COALESCE(j.progress_message, CASE WHEN e.completed_at IS NULL THEN e.progress_message END), j.submitted_at, "   \
+  "j.claimed_at, j.started_at, j.completed_at, j.cancel_requested_at, "                                            \
   "j.estimated_duration_secs, j.actual_duration_secs, j.retry_of_job_id, j.execution_id, j.attempt, j.event_seq, " \
   "CASE WHEN j.status_id = 1 AND j.claimed_at IS NULL THEN (SELECT g.reason FROM wait_groups g"                    \
-  " WHERE g.needs_key IN (j.needs_key, '') ORDER BY g.needs_key DESC LIMIT 1) END, " note                          \
+  " WHERE g.needs_key IN (j.needs_key, '') ORDER BY g.needs_key DESC LIMIT 1) END, "                               \
+  "CASE WHEN j.status_id = 2 AND e.status = 'running' THEN e.silent_since END, e.warnings::text, " note            \
   " FROM jobs j LEFT JOIN comfyui_executions e ON e.id = j.execution_id " joins
 // The last note of an operator; only jobs that failed so have one.
 #define RENDERYARD_LAST_NOTE                                                                               \

@@ -57,7 +57,9 @@ v1::Progress to_proto(const ports::Progress& progress) {
   message.set_current_node(progress.current_node);
   message.set_node_class(progress.node_class);
   message.set_node_title(progress.node_title);
+  message.set_message(progress.message);
   set_time(progress.at, *message.mutable_at());
+  if (progress.silent_since) set_time(*progress.silent_since, *message.mutable_silent_since());
   return message;
 }
 
@@ -72,7 +74,9 @@ ports::Progress from_proto(const v1::Progress& message) {
   progress.current_node = message.current_node();
   progress.node_class = message.node_class();
   progress.node_title = message.node_title();
+  progress.message = message.message();
   progress.at = time_of(message.at());
+  if (message.has_silent_since()) progress.silent_since = time_of(message.silent_since());
   return progress;
 }
 
