@@ -139,7 +139,7 @@ std::int64_t one_job(BridgeJobs& jobs, std::int64_t salt) {
   }
   pause_ms(20);
   const std::int64_t execution = jobs.claim(job, {slots.front()}).front();
-  jobs.wake(execution);
+  jobs.wake(execution, slots.front().instance);
   // Looked at when it is most likely over, so that the looks do not take its time.
   pause_ms(100);
   while (!jobs.is_final(execution)) {
@@ -200,7 +200,8 @@ void load(const Settings& settings) {
     std::vector<std::int64_t> taken(waiting.rbegin(), waiting.rbegin() + static_cast<std::ptrdiff_t>(slots.size()));
     waiting.resize(waiting.size() - slots.size());
     if (!slots.empty()) {
-      for (const std::int64_t execution : jobs.claim(taken, slots)) jobs.wake(execution);
+      const std::vector<std::int64_t> claimed = jobs.claim(taken, slots);
+      for (std::size_t i = 0; i < claimed.size(); ++i) jobs.wake(claimed[i], slots[i].instance);
     }
     check();
     pause_ms(10);

@@ -106,11 +106,12 @@ std::vector<std::int64_t> BridgeJobs::claim(const std::vector<std::int64_t>& job
   return executions;
 }
 
-void BridgeJobs::wake(std::int64_t execution) {
+void BridgeJobs::wake(std::int64_t execution, std::int64_t instance) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
   v1::SubmitExecutionRequest request;
   request.set_execution_id(execution);
+  request.set_instance_id(instance);
   v1::SubmitExecutionResponse response;
   const grpc::Status status = bridge_->SubmitExecution(&context, request, &response);
   if (!status.ok()) throw std::runtime_error("SubmitExecution: " + status.error_message());

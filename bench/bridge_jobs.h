@@ -27,8 +27,8 @@ class BridgeJobs {
   std::vector<Slot> free_slots();
   // Gives jobs[i] to slots[i] in one transaction; returns the executions.
   std::vector<std::int64_t> claim(const std::vector<std::int64_t>& jobs, const std::vector<Slot>& slots);
-  // The hint that an execution was assigned; the answer is waited for.
-  void wake(std::int64_t execution);
+  // The hint that an execution was assigned to an instance; the answer is waited for.
+  void wake(std::int64_t execution, std::int64_t instance);
   // Executions that are not final.
   std::int64_t live();
   bool is_final(std::int64_t execution);

@@ -63,8 +63,14 @@ base::Task<absl::Status> Bridge::drain_and_end() {
   co_return absl::OkStatus();
 }
 
-void Bridge::wake(base::ExecutionId execution) {
+void Bridge::wake(base::ExecutionId execution, base::InstanceId instance) {
   if (stopping_ || held_.empty()) return;
+  if (instance.value != 0) {
+    const auto it = held_.find(instance);
+    if (it == held_.end()) return;  // misrouted: its owner finds it by itself
+    it->second->worker->take(execution);
+    return;
+  }
   group_.spawn_isolated(route_wake(execution));
 }
 
@@ -73,7 +79,7 @@ base::Task<absl::Status> Bridge::route_wake(base::ExecutionId execution) {
   if (!row.ok()) co_return row.status();
   auto it = held_.find(row->instance_id);
   if (it == held_.end()) co_return absl::OkStatus();  // misrouted: its owner finds it by itself
-  if (row->state == domain::ExecutionState::kAssigned) it->second->worker->take(*std::move(row));
+  if (row->state == domain::ExecutionState::kAssigned) it->second->worker->take(row->id);
   co_return absl::OkStatus();
 }
 

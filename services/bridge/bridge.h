@@ -33,8 +33,8 @@ class Bridge {
   // with the same id goes on at once, others take over when they expire.
   void stop();
 
-  // An execution was assigned to one of our instances: a hint.
-  void wake(base::ExecutionId execution);
+  // An execution was assigned to one of our instances (0: it was not said to which): a hint.
+  void wake(base::ExecutionId execution, base::InstanceId instance);
   // See ports::BridgeClient::progress. Must not outlive the bridge.
   base::StreamPtr<ports::Progress> watch_progress() { return outlets_.feed.watch(); }
   // See EventFeed::watch(). Must not outlive the bridge.

@@ -55,7 +55,7 @@ class BridgeGrpc final : public v1::BridgeService::CallbackService {
   base::Task<absl::StatusOr<v1::SubmitExecutionResponse>> submit(v1::SubmitExecutionRequest request) {
     const ports::ExecutionId execution{request.execution_id()};
     if (!execution) co_return absl::InvalidArgumentError("execution_id: must be a positive number");
-    api_.wake(execution);
+    api_.wake(execution, ports::InstanceId{request.instance_id()});
     co_return v1::SubmitExecutionResponse();
   }
 

@@ -23,7 +23,8 @@ class BridgeApi {
  public:
   virtual ~BridgeApi() = default;
   // Never blocks, never fails; an unknown or foreign execution is ignored.
-  virtual void wake(ports::ExecutionId execution) = 0;
+  // instance: 0 when it was not said.
+  virtual void wake(ports::ExecutionId execution, ports::InstanceId instance) = 0;
   // The latest of each live execution, then what comes; coalesced when its reader is slow.
   virtual base::StreamPtr<ports::Progress> watch_progress() = 0;
   // The state of each instance and the latest progress of each live execution, then what comes. RESOURCE_EXHAUSTED when

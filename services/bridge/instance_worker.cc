@@ -157,8 +157,12 @@ void InstanceWorker::publish(const Connection::State& state) {
   outlets_.events.publish(std::move(news));
 }
 
-void InstanceWorker::take(ports::ExecutionRow row) {
-  if (!connection_ || draining_) return;
+// All that starting it takes; the rest of the row comes with the start, if the hint was right.
+void InstanceWorker::take(base::ExecutionId assigned) {
+  if (!connection_ || draining_ || left_unfinished_.contains(assigned)) return;
+  ports::ExecutionRow row;
+  row.id = assigned;
+  row.instance_id = lease_.instance_id;
   adopt(std::move(row));
 }
 
@@ -296,12 +300,17 @@ base::Task<absl::Status> InstanceWorker::drive(std::shared_ptr<Execution> execut
                         {{base::key::kExecution, execution->row.id}, {base::key::kReason, status.ToString()}});
   }
   router_.remove(*execution);
-  outlets_.forget(execution->row.id);
+  if (execution->row.state != ExecutionState::kAssigned) outlets_.forget(execution->row.id);  // else: perhaps another's
   tell_end(deps_, lease_, outlets_, *execution);
   executions_.erase(execution->row.id);
   ended_meanwhile_.insert(execution->row.id);
   const bool over = domain::is_final(execution->row.state) || execution->given_up();
-  if (over) deps_.cache.erase(execution->prompt_id());
+  if (over) {
+    deps_.cache.erase(execution->prompt_id());
+    left_unfinished_.erase(execution->row.id);
+  } else {
+    left_unfinished_.insert(execution->row.id);
+  }
   if (execution->row.state == ExecutionState::kCompleted) co_return co_await keep_witness(execution->prompt_id());
   co_return status;
 }

@@ -41,8 +41,8 @@ class InstanceWorker {
   void look_begins() { ended_meanwhile_.clear(); }
   void see_news(std::vector<ports::ExecutionRow> rows);
   void add_known(std::vector<base::ExecutionId>& ids) const;
-  // This execution was just assigned here: drive it without waiting for a look.
-  void take(ports::ExecutionRow row);
+  // This execution was assigned here: drive it without waiting for a look. A hint: it may be late or wrong.
+  void take(base::ExecutionId assigned);
   // No more starts; posts_in_flight() tells when it may be cancelled without making a POST unclear.
   void drain() { draining_ = true; }
   int posts_in_flight() const;
@@ -82,6 +82,7 @@ class InstanceWorker {
   std::unique_ptr<Connection> connection_;
   std::map<base::ExecutionId, std::shared_ptr<Execution>> executions_;
   std::set<base::ExecutionId> ended_meanwhile_;  // during the look that is under way: its rows may be older than that
+  std::set<base::ExecutionId> left_unfinished_;  // driven here before: where they stand only their rows tell
   std::map<base::ExecutionId, std::shared_ptr<Execution>> strays_;  // dead, their prompts are looked after
   Sockets sockets_;
   base::Turns lone_posts_;          // on servers that choose prompt ids themselves

@@ -101,7 +101,7 @@ redis::RedisObserver report_to(runtime::Service& service, bridge::BridgeMetrics&
 class Api final : public bridge::BridgeApi {
  public:
   explicit Api(bridge::Bridge& logic) : logic_(logic) {}
-  void wake(ports::ExecutionId execution) override { logic_.wake(execution); }
+  void wake(ports::ExecutionId execution, ports::InstanceId instance) override { logic_.wake(execution, instance); }
   base::StreamPtr<ports::Progress> watch_progress() override { return logic_.watch_progress(); }
   base::StreamPtr<ports::BridgeEvent> watch_events(bool previews) override { return logic_.watch_events(previews); }
 

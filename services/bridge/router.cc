@@ -15,9 +15,13 @@ std::size_t size_of(const domain::ComfyMessage& message) {
 
 void Router::add(const std::string& prompt_id, std::shared_ptr<Execution> execution) {
   auto it = by_prompt_.insert_or_assign(prompt_id, std::move(execution)).first;
-  for (const Kept& kept : unknown_) {
-    if (domain::prompt_id_of(kept.message) == prompt_id) it->second->hear(kept.message, kept.stream);
-  }
+  std::erase_if(unknown_, [&](const Kept& kept) {
+    if (domain::prompt_id_of(kept.message) != prompt_id) return false;
+    it->second->hear(kept.message, kept.stream);
+    unknown_bytes_ -= size_of(kept.message);
+    return true;
+  });
+  unknown_started_.erase(prompt_id);
 }
 
 void Router::remove(const Execution& execution) {
@@ -38,7 +42,7 @@ void Router::route(domain::ComfyMessage message, std::uint64_t stream) {
   auto it = by_prompt_.find(prompt_id);
   if (it != by_prompt_.end()) {
     it->second->hear(message, stream);
-  } else if (posts_in_flight_ > 0) {
+  } else if (!senders_.empty()) {
     keep(std::move(message), stream);
   } else {
     note_stray(message);
@@ -68,6 +72,10 @@ void Router::keep(domain::ComfyMessage message, std::uint64_t stream) {
   if (const auto* picture = std::get_if<domain::PreviewImage>(&message)) {
     if (picture->content_type != "image/png") return;  // a preview, and old by then
   }
+  if (const auto* start = std::get_if<domain::ExecutionStart>(&message)) {
+    if (unknown_started_.size() < kMostKept) unknown_started_.insert(start->prompt_id);
+    for (Execution* sender : senders_) sender->changed().notify();
+  }
   unknown_bytes_ += size_of(message);
   unknown_.push_back({std::move(message), stream});
   while (unknown_.size() > kMostKept || unknown_bytes_ > kMostKeptBytes) {
@@ -76,13 +84,12 @@ void Router::keep(domain::ComfyMessage message, std::uint64_t stream) {
   }
 }
 
-void Router::post_ends() {
-  --posts_in_flight_;
-  if (posts_in_flight_ > 0) return;
-  for (const Kept& kept : unknown_) {
-    if (!by_prompt_.contains(domain::prompt_id_of(kept.message))) note_stray(kept.message);
-  }
+void Router::post_ends(Execution& sender) {
+  senders_.erase(&sender);
+  if (!senders_.empty()) return;
+  for (const Kept& kept : unknown_) note_stray(kept.message);
   unknown_.clear();
+  unknown_started_.clear();
   unknown_bytes_ = 0;
 }
 

@@ -1,8 +1,8 @@
 // Gives messages of an instance's sockets to the executions they speak of. Messages of prompts that nobody knows yet
-// are kept while a POST is in flight (servers that ignore our prompt ids tell us theirs only in the answer, and may
-// report first); strangers' messages are dropped. Pictures that name no prompt (binary type 1) are given to the prompt
-// and node that run by the words of the same connection: a server has one prompt running, and sends its pictures
-// between its messages. Thread-safety: on the strand.
+// are kept while it is open what became of a POST (servers that ignore our prompt ids tell us theirs only in the
+// answer, and may report first); strangers' messages are dropped. Pictures that name no prompt (binary type 1) are
+// given to the prompt and node that run by the words of the same connection: a server has one prompt running, and sends
+// its pictures between its messages. Thread-safety: on the strand.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -34,8 +35,12 @@ class Router {
   // The connection has ended.
   void end_stream(std::uint64_t stream) { running_.erase(stream); }
 
-  void post_begins() { ++posts_in_flight_; }
-  void post_ends();
+  // From now until post_ends() it is open what became of the POST of `sender`, which is woken when a prompt starts that
+  // nobody knows: it may be its own.
+  void post_begins(Execution& sender) { senders_.insert(&sender); }
+  void post_ends(Execution& sender);
+  // While a POST was open a prompt started that nobody knows to this hour.
+  bool heard_unknown() const { return !unknown_started_.empty(); }
 
  private:
   // Oldest dropped: REST tells what is missed, and pictures whose beginning is missed are known to be incomplete.
@@ -61,9 +66,10 @@ class Router {
   };
   std::deque<Kept> unknown_;
   std::size_t unknown_bytes_ = 0;
-  std::map<std::uint64_t, Running> running_;  // by stream
+  std::set<std::string, std::less<>> unknown_started_;  // not forgotten with the oldest messages
+  std::map<std::uint64_t, Running> running_;            // by stream
   std::uint64_t streams_ = 0;
-  int posts_in_flight_ = 0;
+  std::set<Execution*> senders_;
 };
 
 }  // namespace renderyard::bridge

@@ -58,6 +58,21 @@ base::Task<absl::StatusOr<std::optional<ports::StartedExecution>>> start(Executi
   }
 }
 
+// What the socket says of unknown prompts is kept, see Router.
+class OpenPost {
+ public:
+  OpenPost(Router& router, Execution& execution) : router_(router), execution_(execution) {
+    router_.post_begins(execution_);
+  }
+  ~OpenPost() { router_.post_ends(execution_); }
+  OpenPost(const OpenPost&) = delete;
+  OpenPost& operator=(const OpenPost&) = delete;
+
+ private:
+  Router& router_;
+  Execution& execution_;
+};
+
 class Posting {
  public:
   explicit Posting(Execution& execution) : execution_(execution) { execution_.posting = true; }
@@ -131,6 +146,12 @@ base::Task<absl::StatusOr<bool>> same_server_life(ExecutionContext& context, con
   co_return witness.ok() && witness->has_value();
 }
 
+// The server may have given our prompt an id of its own, and have spoken of it under that.
+bool may_have_chosen(const ExecutionContext& context) {
+  const auto& abilities = context.connection.abilities();
+  return (!abilities || !abilities->own_prompt_ids) && context.router.heard_unknown();
+}
+
 }  // namespace
 
 base::Task<absl::StatusOr<Next>> submit(ExecutionContext context) {
@@ -172,7 +193,7 @@ base::Task<absl::StatusOr<Next>> submit(ExecutionContext context) {
     // Stopped for long, or the database is away: another bridge may own the instance by now.
     co_return co_await not_accepted(context, "not_sent_lease_expired");
   }
-  context.router.post_begins();
+  auto open = std::make_optional<OpenPost>(context.router, execution);
   execution.posted_at = context.deps.clock.now();
   const absl::Time deadline = execution.posted_at + context.config.post_deadline;
   const domain::PostOutcome outcome =
@@ -183,7 +204,7 @@ base::Task<absl::StatusOr<Next>> submit(ExecutionContext context) {
     context.router.add(verdict.prompt_id, context.execution);
   }
   // While it is unclear nobody knows whose the messages of an unknown prompt are: they are kept until it is known.
-  if (verdict.kind != PostVerdict::Kind::kUnclear) context.router.post_ends();
+  if (verdict.kind != PostVerdict::Kind::kUnclear) open.reset();
   execution.posting = false;
   execution.answered_at = context.deps.clock.now();
   execution.changed().notify();
@@ -212,14 +233,13 @@ base::Task<absl::StatusOr<Next>> submit(ExecutionContext context) {
     case PostVerdict::Kind::kUnclear:
       break;
   }
-  auto next = co_await resolve(context, post);
-  context.router.post_ends();
-  co_return next;
+  co_return co_await resolve(context, post);
 }
 
 base::Task<absl::StatusOr<Next>> resolve(ExecutionContext context, UnclearPost post) {
   Execution& execution = *context.execution;
   base::Clock& clock = context.deps.clock;
+  const OpenPost open(context.router, execution);
   context.router.add(execution.prompt_id(), context.execution);
   const std::vector<domain::NodeFault> nothing_left_out;  // as far as is known: the answer was lost
   domain::AbsenceEvidence evidence;
@@ -248,10 +268,12 @@ base::Task<absl::StatusOr<Next>> resolve(ExecutionContext context, UnclearPost p
       ++evidence.absent_rounds;
       if (first_absent == absl::InfiniteFuture()) first_absent = look_at;
       evidence.seconds_between_rounds = absl::ToDoubleSeconds(look_at - first_absent);
+      evidence.unknown_heard = may_have_chosen(context);
       evidence.same_server_life = true;  // asked for only when everything else holds
       if (domain::is_strong(evidence)) {
         ASSIGN_OR_CO_RETURN(evidence.same_server_life, co_await same_server_life(context, post));
         // The socket may have spoken of it while we asked.
+        evidence.unknown_heard = may_have_chosen(context);
         if (domain::is_strong(evidence) && !execution.heard().anything()) {
           co_return co_await not_accepted(context, std::string(domain::kAbsentStrong));
         }

@@ -161,8 +161,8 @@ base::Task<absl::StatusOr<bool>> Dispatcher::claim_once() {
 base::Task<absl::Status> Dispatcher::wake_bridge(ports::ClaimedExecution claimed) {
   if (claimed.bridge_address.empty()) co_return absl::OkStatus();  // the bridge looks by itself
   const absl::Time deadline = deps_.clock.now() + config_.wake_deadline;
-  const absl::Status status =
-      co_await deps_.bridges.submit_execution(claimed.bridge_address, claimed.execution_id, deadline);
+  const absl::Status status = co_await deps_.bridges.submit_execution(claimed.bridge_address, claimed.execution_id,
+                                                                      claimed.instance_id, deadline);
   if (!status.ok()) {
     deps_.journal.debug("wake_up_lost",
                         {{base::key::kExecution, claimed.execution_id}, {base::key::kReason, status.ToString()}});

@@ -68,7 +68,7 @@ class ScriptedSource final : public base::Stream<T> {
 class FakeBridge final : public bridge::BridgeApi {
  public:
   explicit FakeBridge(RealLoop& loop) : progress(loop.strand(), loop.clock()), events(loop.strand(), loop.clock()) {}
-  void wake(ports::ExecutionId execution) override { woken.push_back(execution.value); }
+  void wake(ports::ExecutionId execution, ports::InstanceId) override { woken.push_back(execution.value); }
   base::StreamPtr<ports::Progress> watch_progress() override {
     return std::make_unique<ScriptedSource<ports::Progress>>(progress);
   }

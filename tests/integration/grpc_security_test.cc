@@ -44,7 +44,7 @@ class GrpcSecurityTest : public GrpcTest {
   }
   base::Task<absl::Status> wake() {
     const ports::ExecutionId execution{7};
-    co_return co_await bridges_->submit_execution("127.0.0.1" + port_, execution, soon());
+    co_return co_await bridges_->submit_execution("127.0.0.1" + port_, execution, ports::InstanceId{1}, soon());
   }
 
   std::string directory_;

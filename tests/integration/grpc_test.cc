@@ -32,6 +32,7 @@ ports::Progress progress(int percent, std::size_t size = 0) {
 constexpr ports::ExecutionId kNoExecution{0};
 constexpr ports::ExecutionId kFirst{1};
 constexpr ports::ExecutionId kSeventh{7};
+constexpr ports::InstanceId kInstance{1};
 constexpr ports::ExecutionId kEighth{8};
 
 // BridgeService whose only method hangs until it is cancelled.
@@ -76,7 +77,7 @@ class HangingTest : public GrpcTest {
   }
 
   base::Task<absl::Status> call(absl::Time deadline, absl::Status* result) {
-    *result = co_await bridges_->submit_execution(address(), kFirst, deadline);
+    *result = co_await bridges_->submit_execution(address(), kFirst, kInstance, deadline);
     co_return absl::OkStatus();
   }
 
@@ -173,16 +174,16 @@ TEST_F(HangingTest, DrainEndsWhatRunsAndRefusesWhatComes) {
 class PeersTest : public GrpcTest {
  protected:
   base::Task<absl::Status> wake_some() {
-    CO_RETURN_IF_ERROR(co_await bridges_->submit_execution(address(), kSeventh, soon()));
-    CO_RETURN_IF_ERROR(co_await bridges_->submit_execution(address(), kEighth, soon()));
-    const absl::Status none = co_await bridges_->submit_execution(address(), kNoExecution, soon());
+    CO_RETURN_IF_ERROR(co_await bridges_->submit_execution(address(), kSeventh, kInstance, soon()));
+    CO_RETURN_IF_ERROR(co_await bridges_->submit_execution(address(), kEighth, kInstance, soon()));
+    const absl::Status none = co_await bridges_->submit_execution(address(), kNoExecution, kInstance, soon());
     EXPECT_TRUE(absl::IsInvalidArgument(none));
     EXPECT_THAT(std::string(none.message()), HasSubstr("execution_id"));
     co_return absl::OkStatus();
   }
 
   base::Task<absl::Status> call_nobody() {
-    const absl::Status status = co_await bridges_->submit_execution("127.0.0.1:1", kSeventh, soon());
+    const absl::Status status = co_await bridges_->submit_execution("127.0.0.1:1", kSeventh, kInstance, soon());
     EXPECT_TRUE(absl::IsUnavailable(status)) << status;
     auto stream = bridges_->progress("127.0.0.1:1");
     const auto item = co_await stream->next();

@@ -228,7 +228,7 @@ void Park::start_bridge(sim::Process& process, BridgeName name) {
   auto& parts = process.make<BridgeProcess>(process, database_, database_weather_, depot_, depot_weather_, redis_,
                                             cache_weather_, hints_, fleet_, options_.planted, std::move(config));
   sim::BridgeEndpoint endpoint;
-  endpoint.wake = [&parts](base::ExecutionId id) { parts.service.wake(id); };
+  endpoint.wake = [&parts](base::ExecutionId id, base::InstanceId instance) { parts.service.wake(id, instance); };
   endpoint.progress = [&parts] { return parts.service.watch_progress(); };
   network_.serve(name.address, process, std::move(endpoint));
   process.spawn(parts.service.run(), watch_end(Role::kBridge));

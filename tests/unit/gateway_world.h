@@ -237,7 +237,7 @@ class HandBridges final : public ports::BridgeClient {
     changed_.notify();
   }
 
-  base::Task<absl::Status> submit_execution(std::string, ports::ExecutionId, absl::Time) override {
+  base::Task<absl::Status> submit_execution(std::string, ports::ExecutionId, ports::InstanceId, absl::Time) override {
     co_return absl::OkStatus();
   }
   base::StreamPtr<ports::Progress> progress(std::string address) override {

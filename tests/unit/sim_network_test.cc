@@ -58,7 +58,7 @@ class NetworkTest : public ::testing::Test {
     bridge_ = &world_.start("bridge");
     server_ = &bridge_->make<Server>(*bridge_);
     BridgeEndpoint endpoint;
-    endpoint.wake = [server = server_](base::ExecutionId) { ++server->woken; };
+    endpoint.wake = [server = server_](base::ExecutionId, base::InstanceId) { ++server->woken; };
     endpoint.progress = [server = server_] { return std::make_unique<ProgressStream>(*server); };
     network_.serve(kAddress, *bridge_, std::move(endpoint));
   }
@@ -68,7 +68,7 @@ class NetworkTest : public ::testing::Test {
                                       std::vector<absl::Status>* answers) {
     const base::ExecutionId id{7};
     std::string address = kAddress;
-    answers->push_back(co_await bridges->submit_execution(std::move(address), id, deadline));
+    answers->push_back(co_await bridges->submit_execution(std::move(address), id, base::InstanceId{1}, deadline));
     co_return absl::OkStatus();
   }
   void listen() { client_->spawn(listen_all(bridges_.get(), &percents_, &end_)); }

@@ -107,6 +107,7 @@ TEST(StrongEvidence, NeedsAllOfIt) {
                             .taken_over = false,
                             .same_server_life = true,
                             .behind_proxy = false,
+                            .unknown_heard = false,
                             .absent_rounds = 2,
                             .seconds_between_rounds = kSubmitSettleSeconds};
   EXPECT_TRUE(is_strong(all));
@@ -121,6 +122,9 @@ TEST(StrongEvidence, NeedsAllOfIt) {
   EXPECT_FALSE(is_strong(evidence));
   evidence = all;
   evidence.behind_proxy = true;
+  EXPECT_FALSE(is_strong(evidence));
+  evidence = all;
+  evidence.unknown_heard = true;
   EXPECT_FALSE(is_strong(evidence));
   evidence = all;
   evidence.absent_rounds = 1;

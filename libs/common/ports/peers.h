@@ -21,7 +21,8 @@ class BridgeClient {
  public:
   virtual ~BridgeClient() = default;
   // A wake-up, nothing more: lost, doubled, late or misrouted it is harmless.
-  virtual base::Task<absl::Status> submit_execution(std::string address, ExecutionId execution,
+  // instance: that of the execution, a hint within the hint.
+  virtual base::Task<absl::Status> submit_execution(std::string address, ExecutionId execution, InstanceId instance,
                                                     absl::Time deadline) = 0;
   // Progress of everything this bridge runs, beginning with the latest of each live execution.
   virtual base::StreamPtr<Progress> progress(std::string address) = 0;

@@ -12,6 +12,10 @@ namespace renderyard::comfy {
 
 namespace asio = boost::asio;
 
+namespace {
+constexpr long kKeptConnections = 256;
+}
+
 // libcurl's multi handle, driven by Asio. Everything but the three entry points runs on the io thread.
 class HttpClient::Multi : public std::enable_shared_from_this<Multi> {
  public:
@@ -20,6 +24,8 @@ class HttpClient::Multi : public std::enable_shared_from_this<Multi> {
     curl_multi_setopt(handle_, CURLMOPT_SOCKETDATA, this);
     curl_multi_setopt(handle_, CURLMOPT_TIMERFUNCTION, &Multi::on_timer);
     curl_multi_setopt(handle_, CURLMOPT_TIMERDATA, this);
+    // Idle ones; libcurl's own bound is four per transfer under way, which is hardly any between two jobs.
+    curl_multi_setopt(handle_, CURLMOPT_MAXCONNECTS, kKeptConnections);
   }
 
   // The io thread is gone or runs this: nothing else touches the handle.

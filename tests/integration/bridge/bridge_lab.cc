@@ -94,7 +94,11 @@ base::Task<absl::Status> keep_answer(base::Task<absl::StatusOr<domain::CancelRes
 struct BridgeLab::Process {
   explicit Process(BridgeLab& lab)
       : journal(lab.journal_, lab.journal_lines_),
-        clients(comfy_io, strand, clock, {.ca_file = lab.ca_file_, .download_stall = absl::Seconds(2)}),
+        clients(comfy_io, strand, clock,
+                {.ca_file = lab.ca_file_,
+                 .on_unreadable = [&counts = lab.counts_] { counts.unreadable_frame(); },
+                 .on_dropped = [&counts = lab.counts_] { counts.dropped_message(); },
+                 .download_stall = absl::Seconds(2)}),
         crashing(clients, lab.deadly_),
         store(strand, lab.database_, lab.link_),
         cancels(strand, lab.database_, lab.link_),
@@ -218,7 +222,7 @@ ports::ExecutionId BridgeLab::order(std::string workflow, std::string parameters
   wanted.push_back(std::move(assignment));
   const auto claimed = now(dispatch.claim(std::move(wanted), "dispatcher-1"));
   if (claimed.size() != 1) throw std::runtime_error("the instance has no free slot");
-  if (bridge_) bridge_->service.wake(claimed[0].execution_id);
+  if (bridge_) bridge_->service.wake(claimed[0].execution_id, instance_);
   return claimed[0].execution_id;
 }
 
@@ -230,6 +234,16 @@ void BridgeLab::change(ports::InstanceChange change) {
 void BridgeLab::remove() {
   FakeInstanceStore instances(office_.strand(), database_, link_);
   now(instances.remove("comfy-1"));
+}
+
+void BridgeLab::set_enabled(bool enabled) {
+  FakeInstanceStore instances(office_.strand(), database_, link_);
+  now(instances.set_enabled("comfy-1", enabled));
+}
+
+void BridgeLab::set_draining(bool draining) {
+  FakeInstanceStore instances(office_.strand(), database_, link_);
+  now(instances.set_draining("comfy-1", draining));
 }
 
 void BridgeLab::wish_cancel(ports::ExecutionId execution) {
@@ -325,6 +339,14 @@ void BridgeLab::strangers_prompt(std::string_view workflow, std::string_view cli
 void BridgeLab::watch(bool previews, std::vector<ports::BridgeEvent>& into) {
   bridge_->streams.push_back(bridge_->service.watch_events(previews));
   base::spawn_root(bridge_->strand, append_all(*bridge_->streams.back(), into), [](const absl::Status&) {});
+}
+
+std::function<void()> BridgeLab::watch_later(bool previews, std::vector<ports::BridgeEvent>& into,
+                                             std::optional<absl::Status>& end) {
+  bridge_->streams.push_back(bridge_->service.watch_events(previews));
+  return [this, &stream = *bridge_->streams.back(), &into, &end] {
+    base::spawn_root(bridge_->strand, append_all(stream, into), [&end](const absl::Status& status) { end = status; });
+  };
 }
 
 double BridgeLab::metric(std::string_view begin) const {

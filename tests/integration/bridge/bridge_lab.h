@@ -69,6 +69,11 @@ class BridgeLab {
   void change(ports::InstanceChange change);
   // As an operator, without a hint. instance() stays the removed one.
   void remove();
+  // As an operator, without a hint.
+  void set_enabled(bool enabled);
+  void set_draining(bool draining);
+  // What InstanceService sends after each change of an operator.
+  void hint_at_instances() { hints_.send(ports::Topic::kInstances); }
   void wish_cancel(ports::ExecutionId execution);
   // CancelExecution at the bridge that lives now, with so much time; the result once it is there.
   using Cancelled = std::optional<absl::StatusOr<domain::CancelResult>>;
@@ -102,8 +107,13 @@ class BridgeLab {
 
   // The bridge's events from now on are appended to `into`, until it is killed.
   void watch(bool previews, std::vector<ports::BridgeEvent>& into);
+  // The same for who does not read before the answer is called; `end` gets what the stream ends with.
+  std::function<void()> watch_later(bool previews, std::vector<ports::BridgeEvent>& into,
+                                    std::optional<absl::Status>& end);
   // The sum of all series of a metric, over all bridges so far, whose name and labels begin so.
   double metric(std::string_view begin) const;
+  // As /metrics shows them.
+  std::string metrics_page() const { return metrics_.exposition(); }
 
   SimProcess& sim() { return sim_; }
   // POSTs a fault to the server.

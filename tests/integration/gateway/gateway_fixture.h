@@ -104,7 +104,7 @@ class TailerClient final : public ports::DispatcherClient {
 
 class NoBridges final : public ports::BridgeClient {
  public:
-  base::Task<absl::Status> submit_execution(std::string, ports::ExecutionId, absl::Time) override {
+  base::Task<absl::Status> submit_execution(std::string, ports::ExecutionId, ports::InstanceId, absl::Time) override {
     co_return absl::OkStatus();
   }
   base::StreamPtr<ports::Progress> progress(std::string) override { return nullptr; }  // none is ever known

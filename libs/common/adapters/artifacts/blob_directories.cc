@@ -25,23 +25,28 @@ absl::StatusOr<std::vector<std::string>> BlobDirectories::prepare(std::string_vi
   const std::string top = root_ + "/sha256";
   const std::string first = absl::StrCat(top, "/", base::to_absl(sha256.substr(0, 2)));
   const std::string second = absl::StrCat(first, "/", base::to_absl(sha256.substr(2, 2)));
+  bool first_known = false;
   {
     const base::MutexLock lock(mutex_);
     if (known_.test(index_of(sha256))) return std::vector<std::string>{second};
+    first_known = first_known_.test(index_of(sha256) >> 8);
   }
-  RETURN_IF_ERROR(make_directory(first));
+  if (!first_known) RETURN_IF_ERROR(make_directory(first));
   RETURN_IF_ERROR(make_directory(second));
+  if (first_known) return std::vector<std::string>{second, first};
   return std::vector<std::string>{second, first, top};
 }
 
 void BlobDirectories::synced(std::string_view sha256) {
   const base::MutexLock lock(mutex_);
   known_.set(index_of(sha256));
+  first_known_.set(index_of(sha256) >> 8);
 }
 
 void BlobDirectories::forget(std::string_view sha256) {
   const base::MutexLock lock(mutex_);
   known_.reset(index_of(sha256));
+  first_known_.reset(index_of(sha256) >> 8);
 }
 
 }  // namespace renderyard::artifacts

@@ -20,7 +20,7 @@ class BlobDirectories {
   explicit BlobDirectories(std::string root) : root_(std::move(root)) {}
 
   // Makes what is missing; the directories whose names must be synced once the blob is in its place, its own first.
-  // All three levels while its own is not known: another process may have made one and not yet synced its name.
+  // Those that are not known yet: another process may have made one and not yet synced its name.
   absl::StatusOr<std::vector<std::string>> prepare(std::string_view sha256);
   // The directories of prepare() were synced.
   void synced(std::string_view sha256);
@@ -31,6 +31,7 @@ class BlobDirectories {
   const std::string root_;
   base::Mutex mutex_;
   std::bitset<65536> known_ ABSL_GUARDED_BY(mutex_);
+  std::bitset<256> first_known_ ABSL_GUARDED_BY(mutex_);  // of the upper level
 };
 
 }  // namespace renderyard::artifacts

@@ -14,13 +14,14 @@ GrpcBridgeClient::GrpcBridgeClient(base::Strand& strand, base::Clock& clock, std
     : strand_(strand), clock_(clock), channels_(std::move(channels)) {}
 
 base::Task<absl::Status> GrpcBridgeClient::submit_execution(std::string address, ports::ExecutionId execution,
-                                                            absl::Time deadline) {
+                                                            ports::InstanceId instance, absl::Time deadline) {
   using Request = v1::SubmitExecutionRequest;
   using Reply = v1::SubmitExecutionResponse;
   auto state = std::make_shared<UnaryState<Request, Reply>>();
   state->context.set_deadline(to_gpr(clock_, deadline));
   channels_->prepare(state->context, address);
   state->request.set_execution_id(execution.value);
+  state->request.set_instance_id(instance.value);
   std::shared_ptr<v1::BridgeService::Stub> stub = v1::BridgeService::NewStub(channels_->get(address));
   UnaryMethod<Request, Reply> method = [stub](grpc::ClientContext* context, const Request* request, Reply* reply,
                                               std::function<void(grpc::Status)> done) {

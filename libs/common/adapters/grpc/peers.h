@@ -19,7 +19,7 @@ class GrpcBridgeClient final : public ports::BridgeClient {
   GrpcBridgeClient(base::Strand& strand, base::Clock& clock, std::shared_ptr<Channels> channels);
 
   base::Task<absl::Status> submit_execution(std::string address, ports::ExecutionId execution,
-                                            absl::Time deadline) override;
+                                            ports::InstanceId instance, absl::Time deadline) override;
   base::StreamPtr<ports::Progress> progress(std::string address) override;
 
  private:

@@ -63,11 +63,11 @@ void SimNetwork::call(Process* server, std::function<void()> effect, std::functi
 }
 
 base::Task<absl::Status> SimBridgeClient::submit_execution(std::string address, base::ExecutionId execution,
-                                                           absl::Time deadline) {
-  auto start = [this, address, execution](Reply<absl::Status> reply) {
+                                                           base::InstanceId instance, absl::Time deadline) {
+  auto start = [this, address, execution, instance](Reply<absl::Status> reply) {
     SimNetwork::BridgeServer* server = network_.bridge(address);
     std::function<void()> effect;
-    if (server != nullptr) effect = [wake = server->endpoint.wake, execution] { wake(execution); };
+    if (server != nullptr) effect = [wake = server->endpoint.wake, execution, instance] { wake(execution, instance); };
     network_.call(server != nullptr ? server->process : nullptr, std::move(effect),
                   [reply](absl::Status status) { reply(std::move(status)); });
   };

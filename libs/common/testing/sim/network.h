@@ -27,7 +27,7 @@ namespace renderyard::testing::sim {
 
 // What a bridge or a dispatcher serves. Called as jobs of the serving process.
 struct BridgeEndpoint {
-  std::function<void(base::ExecutionId)> wake;
+  std::function<void(base::ExecutionId, base::InstanceId)> wake;
   std::function<base::StreamPtr<ports::Progress>()> progress;
 };
 struct DispatcherEndpoint {
@@ -97,7 +97,7 @@ class SimNetwork {
 class SimBridgeClient final : public ports::BridgeClient {
  public:
   SimBridgeClient(Process& process, SimNetwork& network) : process_(process), network_(network) {}
-  base::Task<absl::Status> submit_execution(std::string address, base::ExecutionId execution,
+  base::Task<absl::Status> submit_execution(std::string address, base::ExecutionId execution, base::InstanceId instance,
                                             absl::Time deadline) override;
   base::StreamPtr<ports::Progress> progress(std::string address) override;
 
