@@ -9,12 +9,13 @@
 #                               attempt raises reconnect_attempts, which a trigger of this private database counts
 # connect_p50_ms                of the successful ones, by the bridge's log: TCP, HTTP upgrade, probe
 # cpu_percent_of_core           of the bridge, while each instance runs a prompt and sends ten messages a second, and one
-#                               subscriber gets the progress; idle_cpu_percent_of_core: before, connected and idle
+#                               subscriber gets the progress, as the bridge comes; idle_cpu_percent_of_core: before,
+#                               connected and idle; unthrottled_cpu_percent_of_core: with --progress-interval 0, when every
+#                               message is told
 # frame_to_subscriber_p99_ms    from the frame that says that a node runs (comfysim's ledger) to the first progress with
-#                               that node at a gRPC subscriber. With a bridge that has --progress-interval it is
-#                               measured at 0, else at the fixed 1 s, which is then most of it; throttle_ms says which
-# path_to_subscriber_p99_ms     the same without the throttle's hold: from the later of the frame and the end of the
-#                               interval since that execution's last update
+#                               that node at a gRPC subscriber, with --progress-interval 0
+# path_to_subscriber_p99_ms     the same with the interval as the bridge comes (throttle_ms), without its hold: from the later
+#                               of the frame and the end of the interval since that execution's last update
 # recover_1000_s                from kill -9 of the bridge to the last of: an execution's first progress under its new
 #                               epoch, and the first connect of each socket (one per instance, one more per execution,
 #                               for the client id that it was submitted with), by the bridge's log
@@ -51,10 +52,25 @@ frame_delays() {
     }' "$run_dir/frames" -
 }
 
+# measure_running NAME SECONDS: with a prompt running on each instance. Sets cpu, sim and frames; the delays, with the hold
+# of an interval of $3 µs and without, in the file delays.NAME.
+measure_running() {
+  await bridge "all connections" 180 at_least connected "$fleet_size"
+  await bridge "running executions" 120 at_least running_executions "$fleet_size"
+  sleep 3
+  bench_client watch --bridge "$bridge_grpc" --seconds "$(($2 + 3))" >"$run_dir/progress" &
+  local watcher=$! before
+  sleep 1
+  before=$(ledgers | grep -c '"event":"node"' || true)
+  read -r cpu sim <<<"$(cpu_over "$2")"
+  frames=$(($(ledgers | grep -c '"event":"node"' || true) - before))
+  wait "$watcher"
+  frame_delays "$run_dir/progress" "$3" >"$run_dir/delays.$1"
+}
+
 measure_fleet() {
-  local few=10 rounds=10 window=20 few_kib many_kib idle cpu sim throttle_ms=1000 throttle=()
+  local few=10 rounds=10 window=20 few_kib many_kib idle cpu sim frames throttle_ms=1000
   begin_part "$fleet_size instances on one bridge"
-  if "$bin/renderyard-bridge" --help | grep -q -- --progress-interval; then throttle=(--progress-interval 0) throttle_ms=0; fi
   use_database fleet
   sql "CREATE TABLE bench_failed_connects (at timestamptz DEFAULT clock_timestamp(), instance_id bigint, attempts integer)"
   sql "CREATE FUNCTION bench_note() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
@@ -86,23 +102,18 @@ measure_fleet() {
   connect=$(grep '"comfyui_websocket_connected"' "$run_dir/log/bridge.log" | jq -r .elapsed_ms | quantile 0.5)
 
   say "$fleet_size running prompts"
-  stop_bridge fleet-connects
-  start_bridge "${throttle[@]}"
-  await bridge "all connections" 180 at_least connected "$fleet_size"
-  bench_client load --bridge "$bridge_grpc" --database-url "$database_url" --kind chatty --nodes 90 --count "$fleet_size" \
+  bench_client load --bridge "$bridge_grpc" --database-url "$database_url" --kind chatty --nodes 110 --count "$fleet_size" \
     --leave --seconds 120 >/dev/null
-  await bridge "running executions" 120 at_least running_executions "$fleet_size"
-  sleep 3
-  bench_client watch --bridge "$bridge_grpc" --seconds "$((window + 3))" >"$run_dir/progress" &
-  local watcher=$! frames_before frames
-  sleep 1
-  frames_before=$(ledgers | grep -c '"event":"node"' || true)
-  read -r cpu sim <<<"$(cpu_over "$window")"
-  frames=$(($(ledgers | grep -c '"event":"node"' || true) - frames_before))
-  wait "$watcher"
-  frame_delays "$run_dir/progress" "$((throttle_ms * 1000))" >"$run_dir/delays"
-  local plain path
-  plain=$(cut -d' ' -f1 "$run_dir/delays" | quantile 0.99) path=$(cut -d' ' -f2 "$run_dir/delays" | quantile 0.99)
+  measure_running throttled "$window" "$((throttle_ms * 1000))"
+  local throttled_cpu=$cpu throttled_sim=$sim throttled_frames=$frames path
+  path=$(cut -d' ' -f2 "$run_dir/delays.throttled" | quantile 0.99)
+
+  say "the same, every message told"
+  stop_bridge fleet-throttled
+  start_bridge --progress-interval 0
+  measure_running unthrottled "$window" 0
+  local plain
+  plain=$(cut -d' ' -f1 "$run_dir/delays.unthrottled" | quantile 0.99)
 
   say "kill -9 with $fleet_size live executions"
   local live_before epoch_before killed
@@ -115,7 +126,7 @@ measure_fleet() {
   builtin kill -KILL "${pid_of[bridge]}"
   wait "${pid_of[bridge]}" 2>/dev/null || true
   unset "pid_of[bridge]"
-  start_bridge "${throttle[@]}"
+  start_bridge
   wait "$watcher"
   local lost sockets connected_us back fresh
   lost=$(sql "SELECT count(*) FROM comfyui_executions WHERE status NOT IN ('running', 'collecting', 'completed')")
@@ -146,7 +157,8 @@ measure_fleet() {
   stop comfysim-fleet || true
 
   result instances "$fleet_size"
-  result cpu_percent_of_core "$cpu"
+  result cpu_percent_of_core "$throttled_cpu"
+  result unthrottled_cpu_percent_of_core "$cpu"
   result idle_cpu_percent_of_core "${idle% *}"
   result kib_per_connection "$(calculate %.1f "($many_kib - $few_kib) / ($fleet_size - $few)")"
   result throttle_ms "$throttle_ms"
@@ -157,12 +169,13 @@ measure_fleet() {
   result connect_p50_ms "$connect"
   result recover_1000_s "$back"
   result recover_fresh_s "$fresh"
-  row "  CPU of the bridge, each instance running (at most 35)" "$cpu" "% of a core (comfysim $sim)"
-  row "    frames that begin a node, per instance (0.5 is ten messages)" "$(calculate %.2f "$frames / $window / $fleet_size")" /s
+  row "  CPU of the bridge, each instance running (at most 35)" "$throttled_cpu" "% of a core (comfysim $throttled_sim)"
+  row "    frames that begin a node, per instance (0.5 is ten messages)" "$(calculate %.2f "$throttled_frames / $window / $fleet_size")" /s
+  row "    with every message told" "$cpu" "% of a core (comfysim $sim)"
   row "    connected and idle" "${idle% *}" "% of a core"
   row "  memory per connected instance (at most 40 for the socket)" "${value_of[kib_per_connection]}" KiB
-  row "  node's frame to subscriber, p99 (at most 20, throttle $throttle_ms ms)" "${value_of[frame_to_subscriber_p99_ms]}" ms
-  row "    without the throttle's hold, p99 of $(wc -l <"$run_dir/delays")" "${value_of[path_to_subscriber_p99_ms]}" ms
+  row "  node's frame to subscriber, every message told, p99 of $(wc -l <"$run_dir/delays.unthrottled") (at most 20)" "${value_of[frame_to_subscriber_p99_ms]}" ms
+  row "    one update in $throttle_ms ms, without that hold, p99 of $(wc -l <"$run_dir/delays.throttled")" "${value_of[path_to_subscriber_p99_ms]}" ms
   row "  connects that succeeded, of $((connects + failed)) (at least 99.9)" "${value_of[connect_success_percent]}" %
   row "    p50, with probe" "$connect" ms
   row "  kill -9 until all $live_before are followed and connected (at most 5)" "$back" s
