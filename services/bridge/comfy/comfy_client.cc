@@ -175,7 +175,8 @@ ComfyClients::ComfyClients(ComfyIo& io, base::Strand& strand, base::Clock& clock
       resolver_(io),
       http_(io, strand, clock, options_.ca_file, options_.download_stall),
       sockets_(io, resolver_, options_.ca_file),
-      poster_(io, resolver_, strand, clock, options_.ca_file) {
+      poster_(io, resolver_, strand, clock, options_.ca_file),
+      counters_(io, strand) {
   counters_.on_unreadable = options_.on_unreadable;
   counters_.on_dropped = options_.on_dropped;
 }

@@ -85,4 +85,61 @@ base::Task<absl::StatusOr<std::optional<domain::ComfyMessage>>> WsInbox::next() 
   }
 }
 
+bool WsInbox::wants_delivery() {
+  const base::MutexLock lock(mutex_);
+  if (!listener_ || (items_.empty() && !end_)) return false;
+  return !std::exchange(delivery_due_, true);
+}
+
+// Nobody is called any more when the listening coroutine has ended, however it did.
+class WsInbox::Listening {
+ public:
+  Listening(WsInbox& inbox, Hear hear) : inbox_(inbox) { inbox_.hear_ = std::move(hear); }
+  ~Listening() {
+    inbox_.hear_ = nullptr;
+    const base::MutexLock lock(inbox_.mutex_);
+    inbox_.listener_.reset();
+  }
+  Listening(const Listening&) = delete;
+  Listening& operator=(const Listening&) = delete;
+
+ private:
+  WsInbox& inbox_;
+};
+
+base::Task<absl::Status> WsInbox::listen(Hear hear) {
+  const Listening listening(*this, std::move(hear));
+  for (;;) {
+    deliver();
+    {
+      const base::MutexLock lock(mutex_);
+      if (end_ && items_.empty()) co_return *end_;
+    }
+    auto start = [this](base::Completer<absl::Status> completer) {
+      const base::MutexLock lock(mutex_);
+      if (!items_.empty() || end_) {
+        completer.complete(absl::OkStatus());
+      } else {
+        listener_ = completer;
+      }
+    };
+    const absl::Status status = co_await base::suspend<absl::Status>(strand_, start);
+    if (!status.ok()) co_return status;
+  }
+}
+
+void WsInbox::deliver() {
+  std::deque<Item> batch;
+  {
+    const base::MutexLock lock(mutex_);
+    delivery_due_ = false;
+    if (!hear_) return;
+    batch.swap(items_);
+    bytes_ = 0;
+  }
+  for (Item& item : batch) hear_(std::move(item.message));
+  const base::MutexLock lock(mutex_);
+  if (end_ && listener_) listener_->complete(absl::OkStatus());
+}
+
 }  // namespace renderyard::comfy

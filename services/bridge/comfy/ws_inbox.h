@@ -1,10 +1,11 @@
-// WsInbox: what came in over one WebSocket, from the io thread to the one reader on the strand.
+// WsInbox: what came in over one WebSocket, from the io thread to the one reader on the strand, who asks for each
+// message (next) or has them brought (listen).
 //
 // Bounded: beyond kMessages messages or kBytes bytes the oldest progress and JPEG preview is dropped for each new
 // message (progress is repeated in full by the next one, a preview is worth nothing once it is old). PNG frames may be
 // the only copy of an output (SaveImageWebsocket) and are kept like everything else; when only such messages wait and
 // they reach twice the bound, the reader is hopelessly behind and the stream ends with RESOURCE_EXHAUSTED: REST is the
-// truth then. Thread-safety: push, end: any thread; next: strand.
+// truth then. Thread-safety: push, end, wants_delivery: any thread; the others: strand.
 #pragma once
 
 #include <absl/base/thread_annotations.h>
@@ -39,7 +40,15 @@ class WsInbox {
   // No more messages; those that wait are still delivered. The first call counts. OK = a regular end.
   void end(absl::Status status);
 
+  // Somebody listens, and there is news: true once until deliver(), which the caller has to see to (WsCourier).
+  bool wants_delivery();
+
   base::Task<absl::StatusOr<std::optional<domain::ComfyMessage>>> next();
+  // See ports::ComfySocket::listen().
+  using Hear = std::function<void(domain::ComfyMessage)>;
+  base::Task<absl::Status> listen(Hear hear);
+  // Gives the listener, if there is one, what has come.
+  void deliver();
   std::uint64_t dropped() const;
 
  private:
@@ -47,6 +56,7 @@ class WsInbox {
     domain::ComfyMessage message;
     std::size_t bytes = 0;
   };
+  class Listening;
   bool drop_one() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool full(std::size_t times) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -59,6 +69,9 @@ class WsInbox {
   std::uint64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
   std::optional<base::Completer<absl::Status>> reader_ ABSL_GUARDED_BY(mutex_);
+  std::optional<base::Completer<absl::Status>> listener_ ABSL_GUARDED_BY(mutex_);
+  bool delivery_due_ ABSL_GUARDED_BY(mutex_) = false;
+  Hear hear_;  // of the strand
 };
 
 }  // namespace renderyard::comfy

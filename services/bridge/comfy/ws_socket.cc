@@ -2,7 +2,9 @@
 
 #include <absl/base/thread_annotations.h>
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -36,7 +38,7 @@ class Alarm {
 };
 
 // What the two threads share of one socket: the io thread reports, the strand waits.
-class Shared {
+class Shared : public std::enable_shared_from_this<Shared> {
  public:
   Shared(base::Strand& strand, WsShare& counters) : inbox(strand, counters.on_dropped), counters_(counters) {}
 
@@ -55,6 +57,7 @@ class Shared {
 
   void end(const absl::Status& why) {
     inbox.end(why);
+    bring();
     const base::MutexLock lock(mutex_);
     ended_ = why;
     if (ready_waiter_) ready_waiter_->post(why);
@@ -121,7 +124,13 @@ class Shared {
       if (ready_waiter_) ready_waiter_->post(absl::OkStatus());
       ready_waiter_.reset();
     }
-    return inbox.push(*std::move(message), bytes);
+    const bool open = inbox.push(*std::move(message), bytes);
+    bring();
+    return open;
+  }
+
+  void bring() {
+    if (inbox.wants_delivery()) counters_.courier->bring(std::shared_ptr<WsInbox>(shared_from_this(), &inbox));
   }
 
   WsShare& counters_;
@@ -158,6 +167,11 @@ class Socket final : public ports::ComfySocket {
   base::Task<absl::StatusOr<std::optional<domain::ComfyMessage>>> next() override {
     auto shared = shared_;
     co_return co_await shared->inbox.next();
+  }
+
+  base::Task<absl::Status> listen(std::function<void(domain::ComfyMessage)> hear) override {
+    auto shared = shared_;
+    co_return co_await shared->inbox.listen(std::move(hear));
   }
 
   base::Task<absl::Status> ping(absl::Time deadline) override {

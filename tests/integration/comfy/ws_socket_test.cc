@@ -202,6 +202,76 @@ TEST_F(WsSocketTest, TheEndOfTheServerEndsTheStreamAfterWhatItHadSaid) {
   }
 }
 
+TEST_F(WsSocketTest, AListenerHearsEverythingInOrderUntilTheEnd) {
+  constexpr int kCount = 3000;
+  for (const bool at_once : {true, false}) {
+    Flag listening;
+    Flag half;
+    RawServer server([&](RawConnection& connection) {
+      welcome(connection);
+      if (!at_once) listening.wait();
+      for (int i = 0; i < kCount; ++i) {
+        if (i == kCount / 2 && !at_once) half.wait();
+        connection.send_frame(kText, R"({"type":"execution_start","data":{"prompt_id":")" + std::to_string(i) + "\"}}");
+      }
+    });
+    auto socket = connect(server.url());
+    ASSERT_TRUE(socket.ok()) << socket.status();
+    int heard = 0;
+    const auto hear = [&](ComfyMessage message) {
+      if (std::holds_alternative<ComfyStatus>(message)) return listening.set();
+      ASSERT_TRUE(std::holds_alternative<ExecutionStart>(message));
+      EXPECT_EQ(std::get<ExecutionStart>(message).prompt_id, std::to_string(heard));
+      if (++heard == kCount / 2) half.set();
+    };
+    EXPECT_TRUE(absl::IsUnavailable(await((*socket)->listen(hear))));
+    EXPECT_EQ(heard, kCount);
+  }
+}
+
+TEST_F(WsSocketTest, AListenerWhoIsCancelledHearsNoMoreAndWhatComesThenWaitsForTheNext) {
+  Flag first;
+  Flag second;
+  RawServer server([&](RawConnection& connection) {
+    welcome(connection);
+    first.wait();
+    connection.send_frame(kText, R"({"type":"execution_start","data":{"prompt_id":"p"}})");
+    second.wait();
+  });
+  auto socket = connect(server.url());
+  ASSERT_TRUE(socket.ok()) << socket.status();
+  int heard = 0;
+  const auto hear = [&heard](const ComfyMessage&) { ++heard; };
+  EXPECT_TRUE(absl::IsDeadlineExceeded(
+      await(base::with_deadline(strand_, clock_, (*socket)->listen(hear), clock_.now() + absl::Milliseconds(200)))));
+  EXPECT_EQ(heard, 1);
+  first.set();
+  EXPECT_EQ(next<ExecutionStart>(**socket).prompt_id, "p");
+  EXPECT_EQ(heard, 1);
+  second.set();
+  EXPECT_TRUE(absl::IsUnavailable(await((*socket)->listen(hear)))) << "it may listen again";
+}
+
+TEST_F(WsSocketTest, AListenerMayDieAtAnyTime) {
+  Flag over;
+  RawServer server([&](RawConnection& connection) {
+    welcome(connection);
+    for (int i = 0; i < 3000; ++i) connection.send_frame(kText, kStatus);
+    over.wait();
+  });
+  auto socket = connect(server.url());
+  ASSERT_TRUE(socket.ok()) << socket.status();
+  int heard = 0;
+  base::spawn_root(strand_, (*socket)->listen([&heard](const ComfyMessage&) { ++heard; }), [](const absl::Status&) {});
+  while (heard < 100 || strand_.waiting() == 0) io_.run_one();
+  strand_.drop_all();
+  const int before = heard;
+  over.set();
+  server.finish();
+  io_.poll();  // what was on its way finds nobody
+  EXPECT_EQ(heard, before);
+}
+
 TEST_F(WsSocketTest, ADroppedSocketIsCut) {
   Flag gone;
   RawServer server([&](RawConnection& connection) {
