@@ -121,15 +121,13 @@ base::Task<absl::Status> Connection::session() {
 
 base::Task<absl::Status> Connection::read() {
   const std::uint64_t stream = router_.new_stream();
-  for (;;) {
-    auto message = co_await socket_->next();
-    if (!message.ok() || !message->has_value()) {
-      router_.end_stream(stream);
-      co_return message.ok() ? absl::UnavailableError("the server closed the socket") : message.status();
-    }
+  std::function<void(domain::ComfyMessage)> hear = [this, stream](domain::ComfyMessage message) {
     last_message_at_ = deps_.clock.now();
-    router_.route(**std::move(message), stream);
-  }
+    router_.route(std::move(message), stream);
+  };
+  const absl::Status ended = co_await socket_->listen(std::move(hear));
+  router_.end_stream(stream);
+  co_return ended.ok() ? absl::UnavailableError("the server closed the socket") : ended;
 }
 
 base::Task<absl::Status> Connection::keep_alive() {
@@ -216,7 +214,6 @@ void Connection::not_deaf() {
 }
 
 void Connection::refused_post(std::string reason) {
-  abilities_.reset();
   const absl::Duration hold =
       std::min(config_.refusal_hold * (1 << std::min(refusals_++, 5)), config_.refusal_hold_longest);
   held_out_until_ = deps_.clock.now() + hold + deps_.random.jitter(hold / 4);

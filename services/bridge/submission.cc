@@ -231,6 +231,7 @@ base::Task<absl::StatusOr<Next>> submit(ExecutionContext context) {
       }
       co_return co_await not_accepted(context, verdict.proof);
     case PostVerdict::Kind::kUnclear:
+      if (outcome.kind == domain::PostOutcome::Kind::kAnswered) post.refusal = "POST /prompt: " + verdict.message;
       break;
   }
   co_return co_await resolve(context, post);
@@ -275,6 +276,8 @@ base::Task<absl::StatusOr<Next>> resolve(ExecutionContext context, UnclearPost p
         // The socket may have spoken of it while we asked.
         evidence.unknown_heard = may_have_chosen(context);
         if (domain::is_strong(evidence) && !execution.heard().anything()) {
+          // It would say the same to every other job that waits.
+          if (!post.refusal.empty()) context.connection.refused_post(post.refusal);
           co_return co_await not_accepted(context, std::string(domain::kAbsentStrong));
         }
       }

@@ -24,6 +24,7 @@ struct UnclearPost {
   bool own = false;                 // this very process sent it, and its connection is gone
   std::uint64_t socket_before = 0;  // Connection::generation() when it was sent; 0 = no socket
   std::string witness_before;       // a prompt known to be in the server's history before it was sent
+  std::string refusal;              // what it was answered with, if it was: a proxy's words, or a sick server's
 };
 
 // row submitting: also for executions adopted in this state, where nobody knows whether the POST was sent.

@@ -171,7 +171,8 @@ std::string loss_json(const std::vector<NodeFault>& faults) {
 
 bool is_strong(const AbsenceEvidence& evidence) {
   return evidence.sender_is_gone && !evidence.taken_over && evidence.same_server_life && !evidence.behind_proxy &&
-         !evidence.unknown_heard && evidence.absent_rounds >= 2 && evidence.seconds_between_rounds >= kSubmitSettleSeconds;
+         !evidence.unknown_heard && evidence.absent_rounds >= 2 &&
+         evidence.seconds_between_rounds >= kSubmitSettleSeconds;
 }
 
 bool may_surface(ExecutionState state, std::string_view outcome_proof) {

@@ -63,7 +63,7 @@ struct AbsenceEvidence {
   bool taken_over = false;        // by another bridge id
   bool same_server_life = false;  // the same socket stayed open and answered, or a witness prompt is still in history
   bool behind_proxy = false;
-  bool unknown_heard = false;  // a prompt that nobody knows ran meanwhile, where the server chooses the ids
+  bool unknown_heard = false;         // a prompt that nobody knows ran meanwhile, where the server chooses the ids
   int absent_rounds = 0;              // complete looks (queue, history, queue) since the POST's connection was gone
   double seconds_between_rounds = 0;  // first to last
 };
