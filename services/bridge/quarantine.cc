@@ -24,10 +24,8 @@ void Quarantine::poison(base::ExecutionId execution) {
 }
 
 void Quarantine::begin(Case entered) {
-  const bool known = std::any_of(causes_.begin(), causes_.end(), [&](const Case& cause) {
-    return cause.by == entered.by && cause.reason == entered.reason;
-  });
-  if (known) return;
+  if (released_.contains(entered.by) || current_ == entered) return;
+  if (std::find(causes_.begin(), causes_.end(), entered) != causes_.end()) return;
   causes_.push_back(entered);
   tell(entered.by, entered.reason);
   entered_.notify();
@@ -69,15 +67,20 @@ base::Task<absl::Status> Quarantine::look(ports::ComfyInstance& comfy, const Con
   given_up_.erase(given_up_.begin(), given_up_.begin() + static_cast<std::ptrdiff_t>(known));
   if (!now[0].quarantined_at || !now[0].quarantined_by || !now[0].quarantine) {
     // An operator released it: what we know of by now is known to that person.
+    if (current_) released_.insert(current_->by);
+    for (const Case& cause : causes_) released_.insert(cause.by);
+    released_.insert(given_up.begin(), given_up.end());
     in_force_ = false;
+    current_.reset();
     causes_.clear();
     deps_.journal.info("instance_quarantine_released", {{base::key::kInstance, lease_.instance_id}});
     co_return absl::OkStatus();
   }
   in_force_ = true;
   const Case current{*now[0].quarantine, *now[0].quarantined_by};
+  current_ = current;
   for (const base::ExecutionId id : given_up) causes_.push_back({domain::Quarantine::kWorkerDead, id});
-  std::erase_if(causes_, [&](const Case& cause) { return cause.by == current.by && cause.reason == current.reason; });
+  std::erase(causes_, current);
   ASSIGN_OR_CO_RETURN(const ports::ExecutionRow cause, co_await deps_.executions.read(current.by));
   bool gone = domain::is_final(cause.state) || cause.state == domain::ExecutionState::kCollecting;
   if (current.reason == domain::Quarantine::kWorkerDead) {
@@ -124,6 +127,7 @@ base::Task<absl::Status> Quarantine::lift(base::ExecutionId by) {
       {{base::key::kInstance, lease_.instance_id}, {base::key::kExecution, by}, {base::key::kReason, stray_outcome_}});
   stray_outcome_.clear();
   in_force_ = false;
+  current_.reset();
   deps_.hints.send(ports::Topic::kInstances);
   co_return absl::OkStatus();
 }

@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ class Quarantine {
       : deps_(deps), config_(config), lease_(lease), entered_(deps.strand, deps.clock) {}
 
   bool active() const { return in_force_ || !causes_.empty() || !given_up_.empty(); }
+  // An operator released the instance although this one was a cause: it is none any more, and its prompt is not asked
+  // to stop again once its job is over.
+  bool is_released(base::ExecutionId execution) const { return released_.contains(execution); }
   // Causes, each known by its execution. The first one stands in the row; the others follow when it is gone.
   // Its prompt goes on though its job was given up: the row says so, unless it names another, or was released
   // meanwhile.
@@ -39,6 +43,8 @@ class Quarantine {
   struct Case {
     domain::Quarantine reason;
     base::ExecutionId by;
+
+    bool operator==(const Case& other) const { return reason == other.reason && by == other.by; }
   };
 
   void begin(Case entered);
@@ -54,8 +60,10 @@ class Quarantine {
   const HeldLease& lease_;
   base::Event entered_;
   bool in_force_ = false;                    // by the row, as last read
+  std::optional<Case> current_;              // that the row named last
   std::deque<Case> causes_;                  // that the row does not name (yet)
   std::vector<base::ExecutionId> given_up_;  // since the last look
+  std::set<base::ExecutionId> released_;
   std::string stray_outcome_;
 };
 

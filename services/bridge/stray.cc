@@ -57,7 +57,9 @@ base::Task<absl::StatusOr<std::string>> until_gone(ExecutionContext& context, ab
       }
       // It holds up whatever comes behind it.
       if (clock.now() >= give_up_at) context.quarantine.does_not_stop(context.execution->row.id);
-      CO_RETURN_IF_ERROR(co_await ask_to_stop(context, seen->prompt_id));
+      if (!context.quarantine.is_released(context.execution->row.id)) {
+        CO_RETURN_IF_ERROR(co_await ask_to_stop(context, seen->prompt_id));
+      }
     }
     const absl::Status rested = co_await context.execution->changed().wait_until(clock.now() + pause);
     if (absl::IsCancelled(rested)) co_return rested;

@@ -218,6 +218,11 @@ ports::ExecutionId BridgeLab::order(std::string workflow, std::string parameters
   assignment.instance_id = instance_;
   assignment.client_prompt_id = random_.uuid4();
   FakeDispatchStore dispatch(office_.strand(), database_, link_);
+  for (const ports::FreeSlot& slot : now(dispatch.fleet()).free_slots) {
+    if (slot.instance_id != instance_) continue;
+    assignment.slot_no = slot.slot_no;
+    break;
+  }
   std::vector<ports::Assignment> wanted;
   wanted.push_back(std::move(assignment));
   const auto claimed = now(dispatch.claim(std::move(wanted), "dispatcher-1"));

@@ -129,6 +129,23 @@ TEST_P(LimitsTest, AnOperatorMayReleaseAnInstance) {
   expect_that_it_works();
 }
 
+TEST_P(LimitsTest, WhatAnOperatorReleasedIsNoCauseAgain) {
+  ASSERT_TRUE(lab_.until_connected());
+  const auto execution = lab_.order(deaf_graph(12, 1));
+  ASSERT_TRUE(lab_.until_state(execution, ExecutionState::kRunning));
+  lab_.wish_cancel(execution);
+  ASSERT_TRUE(until_quarantined(true));
+  // It is asked to stop again meanwhile, and does not.
+  const std::int64_t asked = lab_.count_in_journal("cancel_asked");
+  ASSERT_TRUE(lab_.until([&] { return lab_.count_in_journal("cancel_asked") > asked; }));
+  EXPECT_EQ(lab_.count_in_journal("instance_quarantined"), 1) << "it is told once";
+  lab_.release_instance();
+  ASSERT_TRUE(lab_.until([&] { return lab_.count_in_journal("instance_quarantine_released") == 1; }));
+  ASSERT_TRUE(lab_.until_final(execution));
+  EXPECT_EQ(lab_.count_in_journal("instance_quarantined"), 1);
+  EXPECT_FALSE(lab_.instance().quarantined_at);
+}
+
 TEST_P(LimitsTest, TheLimitGoesOnCountingWhenTheBridgeDies) {
   ASSERT_TRUE(lab_.until_connected());
   const auto execution = lab_.order(slow_graph(30, 1), limits("run_secs", 3));
@@ -202,19 +219,21 @@ TEST_P(LimitsTest, ACancelThatStopsNothingKeepsWorkAwayUntilThePromptIsGone) {
   expect_that_it_works();
 }
 
-TEST_P(LimitsTest, OnASharedServerNothingIsInterruptedThatMayBeSomebodyElses) {
-  if (std::string_view(GetParam()) != "2024-06-30") GTEST_SKIP() << "newer servers can tell whom they interrupt";
+// The oldest release can only interrupt whatever runs; newer ones can tell whom they interrupt.
+TEST(LimitsOfTheOldestTest, OnASharedServerNothingIsInterruptedThatMayBeSomebodyElses) {
+  BridgeLab lab({"--generation", "2024-06-30"});
   ports::InstanceChange change;
   change.shared_instance = true;
-  lab_.change(std::move(change));
-  ASSERT_TRUE(lab_.until_connected());
-  const auto execution = lab_.order(slow_graph(6, 1), limits("run_secs", 1));
-  ASSERT_TRUE(lab_.until_final(execution));
-  EXPECT_EQ(error_of(execution), "limit_run");
-  ASSERT_TRUE(until_quarantined(true));
-  ASSERT_TRUE(until_quarantined(false));
-  EXPECT_EQ(lab_.ledger("interrupted"), 0);
-  EXPECT_EQ(lab_.row(execution).stray_outcome, "completed");
+  lab.change(std::move(change));
+  ASSERT_TRUE(lab.until_connected());
+  const auto execution = lab.order(slow_graph(6, 1), limits("run_secs", 1));
+  ASSERT_TRUE(lab.until_final(execution));
+  ASSERT_TRUE(lab.row(execution).error);
+  EXPECT_EQ(lab.row(execution).error->code, "limit_run");
+  ASSERT_TRUE(lab.until([&] { return lab.instance().quarantined_at.has_value(); }));
+  ASSERT_TRUE(lab.until([&] { return !lab.instance().quarantined_at; }));
+  EXPECT_EQ(lab.ledger("interrupted"), 0);
+  EXPECT_EQ(lab.row(execution).stray_outcome, "completed");
 }
 
 // Each bridge dies when it reads of the progress of this prompt. The third that adopts it does not listen.
