@@ -89,19 +89,21 @@ SocketReader::SocketReader(int port, const std::string& client_id) : connection_
   if (connection_.head().find(" 101 ") == std::string::npos) throw std::runtime_error("no WebSocket");
 }
 
+std::string SocketReader::next() {
+  std::string_view text;
+  std::size_t size = 0;
+  while ((size = frame(text)) == 0) connection_.receive();
+  ++messages_;
+  std::string message(text);
+  connection_.buffer.erase(0, size);
+  return message;
+}
+
 void SocketReader::wait_for_end(const std::string& prompt_id) {
   for (;;) {
-    std::string_view text;
-    const std::size_t size = frame(text);
-    if (size == 0) {
-      connection_.receive();
-      continue;
-    }
-    ++messages_;
-    const bool end = text.find("\"type\": \"executing\"") != std::string_view::npos &&
-                     text.find("\"node\": null") != std::string_view::npos &&
-                     text.find(prompt_id) != std::string_view::npos;
-    connection_.buffer.erase(0, size);
+    const std::string text = next();
+    const bool end = text.find("\"type\": \"executing\"") != std::string::npos &&
+                     text.find("\"node\": null") != std::string::npos && text.find(prompt_id) != std::string::npos;
     if (end) return;
   }
 }

@@ -49,6 +49,8 @@ class SocketReader {
   SocketReader(int port, const std::string& client_id);
   // Returns when the message has come that says the end of this prompt (`executing` null).
   void wait_for_end(const std::string& prompt_id);
+  // The next text message.
+  std::string next();
   std::int64_t messages() const { return messages_; }
 
  private:

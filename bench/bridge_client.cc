@@ -3,6 +3,7 @@
 //   turnaround  one job by the bridge, one by a bare client, one commit, one file, and again: so noise hits all
 //   load        keeps every free slot busy until so many jobs are over, or are live
 //   watch       what a subscriber of the bridge's progress gets, and when
+//   listen      when bare sockets of the first ports hear that a node runs, with nothing in between
 //   faults      sends a fault to every port
 #include <fcntl.h>
 #include <grpcpp/client_context.h>
@@ -16,6 +17,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
+#include <future>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -241,6 +243,32 @@ void watch(const Settings& settings) {
   }
 }
 
+// A prompt of brisk nodes at one port, for so many seconds.
+void listen_at(const Settings& settings, int port) {
+  const std::int64_t end = now_us() + std::int64_t{settings.seconds} * 1'000'000;
+  SocketReader socket(port, "bench-listen");
+  HttpClient(port).post("/prompt", R"({"client_id":"bench-listen","prompt":)" +
+                                       brisk_workflow(settings.salt + port, settings.seconds * 10 + 100) + "}");
+  while (now_us() < end) {
+    const std::string text = socket.next();
+    const std::int64_t at = now_us();
+    if (text.find("\"type\": \"executing\"") == std::string::npos) continue;
+    const std::string node = text_between(text, "\"node\": \"", "\"");
+    const std::string prompt = text_between(text, "\"prompt_id\": \"", "\"");
+    std::printf("{\"t_us\":%lld,\"prompt\":\"%s\",\"node\":\"%s\"}\n", static_cast<long long>(at), prompt.c_str(),
+                node.c_str());
+  }
+  HttpClient(port).post("/interrupt", "{}");
+}
+
+void listen(const Settings& settings) {
+  std::vector<std::future<void>> listeners;
+  for (const int port : ports_of(settings)) {
+    listeners.push_back(std::async(std::launch::async, [&settings, port] { listen_at(settings, port); }));
+  }
+  for (auto& listener : listeners) listener.get();
+}
+
 // "MILLISECONDS" in the body becomes another number for each port, from 200 to 7000.
 void faults(const Settings& settings) {
   std::mt19937_64 random(static_cast<std::uint64_t>(settings.salt));
@@ -279,6 +307,7 @@ void declare(CLI::App& app, Settings& settings) {
   load->add_option("--nodes", settings.nodes, "of a chatty job, 2 s each");
   load->add_flag("--leave", settings.leave, "ends when all are claimed");
   add("watch", "subscribes to progress");
+  add("listen", "hears of nodes over bare sockets");
   add("faults", "to every port")->add_option("--body", settings.body, "JSON for POST /_sim/faults")->required();
   app.require_subcommand(1);
 }
@@ -298,6 +327,7 @@ int main(int argc, char** argv) {
     if (command == "turnaround") turnaround(settings);
     if (command == "load") load(settings);
     if (command == "watch") watch(settings);
+    if (command == "listen") listen(settings);
     if (command == "faults") faults(settings);
     return 0;
   } catch (const std::exception& error) {

@@ -129,14 +129,24 @@ void BridgeJobs::commit_one_row() {
   session_.run(kCommit);
 }
 
+namespace {
+std::string chain_of(int nodes, double seconds, int steps, std::int64_t salt) {
+  std::string text = "{";
+  for (int id = 1; id <= nodes; ++id) text += slow_node(id, seconds, steps, salt, id > 1) + ",";
+  return text + picture_of(std::to_string(nodes), std::to_string(nodes + 1)) + "}";
+}
+}  // namespace
+
 std::string short_workflow(std::int64_t salt) {
   return "{" + slow_node(1, 0.01, 1, salt, false) + "," + picture_of("1", "2") + "}";
 }
 
 std::string chatty_workflow(std::int64_t salt, int nodes) {
-  std::string text = "{";
-  for (int id = 1; id <= nodes; ++id) text += slow_node(id, 2.0, 9, salt, id > 1) + ",";
-  return text + picture_of(std::to_string(nodes), std::to_string(nodes + 1)) + "}";
+  return chain_of(nodes, 2.0, 9, salt);
+}
+
+std::string brisk_workflow(std::int64_t salt, int nodes) {
+  return chain_of(nodes, 0.1, 1, salt);
 }
 
 std::string silent_workflow(std::int64_t salt, int seconds) {

@@ -45,6 +45,8 @@ class BridgeJobs {
 std::string short_workflow(std::int64_t salt);
 // `nodes` nodes of 2 s that report in 9 steps, which makes ten messages a second, and a picture.
 std::string chatty_workflow(std::int64_t salt, int nodes);
+// `nodes` nodes of 100 ms, and a picture.
+std::string brisk_workflow(std::int64_t salt, int nodes);
 // One node that says nothing for so long, and a picture.
 std::string silent_workflow(std::int64_t salt, int seconds);
 

@@ -14,6 +14,8 @@
 #                               message is told
 # frame_to_subscriber_p99_ms    from the frame that says that a node runs (comfysim's ledger) to the first progress with
 #                               that node at a gRPC subscriber, with --progress-interval 0
+# frame_floor_p99_ms            the same way to a client of bare sockets at four further instances of the same comfysim
+#                               process, at the same time, with nothing in between
 # path_to_subscriber_p99_ms     the same with the interval as the bridge comes (throttle_ms), without its hold: from the later
 #                               of the frame and the end of the interval since that execution's last update
 # recover_1000_s                from kill -9 of the bridge to the last of: an execution's first progress under its new
@@ -52,6 +54,14 @@ frame_delays() {
     }' "$run_dir/frames" -
 }
 
+# The same of what bare sockets heard.
+floor_delays() {
+  ledgers | jq -r 'select(.event == "node" and (.execution_id | not)) | "\(.prompt_id) \(.node_id) \(.t_us)"' >"$run_dir/frames.floor"
+  jq -r '"\(.prompt) \(.node) \(.t_us)"' "$1" | awk 'NR == FNR { frame[$1 " " $2] = $3; next } ($1 " " $2) in frame { print $3 - frame[$1 " " $2] }' \
+    "$run_dir/frames.floor" -
+}
+
+listenings=0
 # measure_running NAME SECONDS: with a prompt running on each instance. Sets cpu, sim and frames; the delays, with the hold
 # of an interval of $3 µs and without, in the file delays.NAME.
 measure_running() {
@@ -60,12 +70,17 @@ measure_running() {
   sleep 3
   bench_client watch --bridge "$bridge_grpc" --seconds "$(($2 + 3))" >"$run_dir/progress" &
   local watcher=$! before
+  ((++listenings))
+  bench_client listen --ports-file "$run_dir/bare.ports" --salt "$((listenings * 1000000))" --seconds "$(($2 + 2))" >"$run_dir/heard.floor" &
+  local listener=$!
   sleep 1
   before=$(ledgers | grep -c '"event":"node"' || true)
   read -r cpu sim <<<"$(cpu_over "$2")"
   frames=$(($(ledgers | grep -c '"event":"node"' || true) - before))
   wait "$watcher"
+  wait "$listener"
   frame_delays "$run_dir/progress" "$3" >"$run_dir/delays.$1"
+  floor_delays "$run_dir/heard.floor" >"$run_dir/floor.$1"
 }
 
 measure_fleet() {
@@ -78,7 +93,9 @@ measure_fleet() {
          VALUES (NEW.id, NEW.reconnect_attempts - OLD.reconnect_attempts); RETURN NEW; END \$\$"
   sql "CREATE TRIGGER bench_note AFTER UPDATE ON comfyui_instances FOR EACH ROW
        WHEN (NEW.reconnect_attempts > OLD.reconnect_attempts) EXECUTE FUNCTION bench_note()"
-  start_fleet fleet "$fleet_size" --step-ms 0
+  start_fleet fleet "$((fleet_size + 4))" --step-ms 0
+  tail -n 4 "$ports_file" >"$run_dir/bare.ports"
+  sed -i "$((fleet_size + 1)),\$d" "$ports_file"
   start_bridge
   bench_client instances --bridge "$bridge_grpc" --ports-file "$ports_file" --at-most "$few"
   await bridge "$few connections" 60 at_least connected "$few"
@@ -112,7 +129,8 @@ measure_fleet() {
   stop_bridge fleet-throttled
   start_bridge --progress-interval 0
   measure_running unthrottled "$window" 0
-  local plain
+  local plain floor
+  floor=$(quantile 0.99 <"$run_dir/floor.unthrottled")
   plain=$(cut -d' ' -f1 "$run_dir/delays.unthrottled" | quantile 0.99)
 
   say "kill -9 with $fleet_size live executions"
@@ -163,6 +181,7 @@ measure_fleet() {
   result kib_per_connection "$(calculate %.1f "($many_kib - $few_kib) / ($fleet_size - $few)")"
   result throttle_ms "$throttle_ms"
   result frame_to_subscriber_p99_ms "$(calculate %.1f "$plain / 1000")"
+  result frame_floor_p99_ms "$(calculate %.1f "$floor / 1000")"
   result path_to_subscriber_p99_ms "$(calculate %.1f "$path / 1000")"
   result connects "$connects"
   result connect_success_percent "$(percent_of "$connects" "$((connects + failed))")"
@@ -175,6 +194,7 @@ measure_fleet() {
   row "    connected and idle" "${idle% *}" "% of a core"
   row "  memory per connected instance (at most 40 for the socket)" "${value_of[kib_per_connection]}" KiB
   row "  node's frame to subscriber, every message told, p99 of $(wc -l <"$run_dir/delays.unthrottled") (at most 20)" "${value_of[frame_to_subscriber_p99_ms]}" ms
+  row "    to a bare socket at the same time, p99 of $(wc -l <"$run_dir/floor.unthrottled")" "${value_of[frame_floor_p99_ms]}" ms
   row "    one update in $throttle_ms ms, without that hold, p99 of $(wc -l <"$run_dir/delays.throttled")" "${value_of[path_to_subscriber_p99_ms]}" ms
   row "  connects that succeeded, of $((connects + failed)) (at least 99.9)" "${value_of[connect_success_percent]}" %
   row "    p50, with probe" "$connect" ms

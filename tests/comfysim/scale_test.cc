@@ -116,7 +116,7 @@ TEST(ComfysimScaleTest, AThousandInstancesWithIdleSocketsAreSmall) {
   std::vector<std::unique_ptr<IdleSocket>> sockets;
   for (const std::uint16_t port : ports) sockets.push_back(std::make_unique<IdleSocket>(io, port));
   const double whole = resident_mib(many.pid());
-  std::cout << "resident: one instance " << base << " MiB, 1000 instances " << without_sockets
+  std::cout << "resident: one instance " << base << " MiB, " << kMostInstances << " instances " << without_sockets
             << " MiB, with a WebSocket each " << whole << " MiB\n";
   RecordProperty("growth_mib", std::to_string(whole - base));
   EXPECT_LE(whole - base, kLimitMib);

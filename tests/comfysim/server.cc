@@ -52,7 +52,8 @@ Options options_of(Options options, std::size_t n, std::size_t count) {
 class Server::Impl {
  public:
   Impl(const Options& options, std::size_t count) {
-    if (count < 1 || count > kMostInstances) throw std::invalid_argument("from 1 to 1000 instances");
+    if (count < 1 || count > kMostInstances)
+      throw std::invalid_argument("from 1 to " + std::to_string(kMostInstances) + " instances");
     ensure_descriptors(descriptors_for(count));
     for (std::size_t n = 1; n <= count; ++n) {
       instances_.push_back(std::make_unique<Instance>(io_, options_of(options, n, count)));

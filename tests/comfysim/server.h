@@ -11,7 +11,7 @@
 
 namespace comfysim {
 
-inline constexpr std::size_t kMostInstances = 1000;
+inline constexpr std::size_t kMostInstances = 1024;
 
 // One or more servers that share nothing but one thread for all I/O; each has a worker, as the real one has. With more
 // than one each has its own folder DIR/1, DIR/2, … and the port after that of the one before it (port 0: each a free
