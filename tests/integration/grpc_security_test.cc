@@ -44,7 +44,8 @@ class GrpcSecurityTest : public GrpcTest {
   }
   base::Task<absl::Status> wake() {
     const ports::ExecutionId execution{7};
-    co_return co_await bridges_->submit_execution("127.0.0.1" + port_, execution, ports::InstanceId{1}, soon());
+    const ports::InstanceId instance{1};
+    co_return co_await bridges_->submit_execution("127.0.0.1" + port_, execution, instance, soon());
   }
 
   std::string directory_;

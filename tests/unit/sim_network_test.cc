@@ -67,8 +67,9 @@ class NetworkTest : public ::testing::Test {
   static Task<absl::Status> call_once(ports::BridgeClient* bridges, absl::Time deadline,
                                       std::vector<absl::Status>* answers) {
     const base::ExecutionId id{7};
+    const base::InstanceId instance{1};
     std::string address = kAddress;
-    answers->push_back(co_await bridges->submit_execution(std::move(address), id, base::InstanceId{1}, deadline));
+    answers->push_back(co_await bridges->submit_execution(std::move(address), id, instance, deadline));
     co_return absl::OkStatus();
   }
   void listen() { client_->spawn(listen_all(bridges_.get(), &percents_, &end_)); }
