@@ -4,6 +4,7 @@
 #include <absl/strings/str_cat.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
 
 #include <chrono>
 
@@ -32,7 +33,10 @@ absl::StatusOr<PeerChannel> PeerChannel::open(const ServicePeer& peer) {
           absl::StrCat("the service token would go to ", peer.address, " in clear: give --tls-ca"));
     }
   }
-  opened.channel_ = grpc::CreateChannel(peer.address, credentials);
+  // A proxy of the environment would read what is not encrypted, the token with it.
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  opened.channel_ = grpc::CreateCustomChannel(peer.address, credentials, arguments);
   return opened;
 }
 

@@ -17,3 +17,23 @@ renderyard_test(bridge_faults_test LABEL integration TIMEOUT 900
   SOURCES bridge/bridge_lab.cc bridge/faults_test.cc comfy/sim_process.cc
   LINK renderyard_bridge renderyard_bridge_comfy renderyard_bridge_metrics renderyard_runtime renderyard_testing_fakes)
 add_dependencies(bridge_faults_test comfysim)
+
+# What stands between the bridge and a server, and what the bridge says of it: secrets, odd frames, files under strange
+# names, deaf servers, POSTs that break, slow readers, changes by operators, command lines.
+renderyard_test(bridge_more_test LABEL integration TIMEOUT 900
+  SOURCES bridge/bridge_lab.cc bridge/broken_posts_test.cc bridge/capabilities_test.cc bridge/changes_test.cc bridge/cli_peer_test.cc
+    bridge/command_lines_test.cc bridge/deaf_server_test.cc bridge/meddler.cc bridge/odd_frames_test.cc bridge/outputs_test.cc
+    bridge/overwritten_test.cc bridge/plain_http.cc bridge/post_deadline_test.cc bridge/program.cc bridge/secrets_process_test.cc
+    bridge/secrets_test.cc bridge/slow_readers_test.cc bridge/slow_streams_test.cc bridge/told.cc bridge/tracking_test.cc
+    certificate.cc comfy/certificate.cc comfy/raw_server.cc comfy/sim_process.cc
+  LINK renderyard_bridge renderyard_bridge_comfy renderyard_bridge_grpc renderyard_bridge_metrics renderyard_cli
+    renderyard_dispatcher_grpc renderyard_grpc_adapters renderyard_runtime renderyard_testing_fakes renderyard_testing_postgres
+    OpenSSL::SSL)
+add_dependencies(bridge_more_test comfysim renderyard-bridge renderyard-dispatcher)
+
+# What of the bridge's upkeep is seen from outside: what it reads again, counts, and how it keeps its lines.
+renderyard_test(bridge_upkeep_test LABEL integration TIMEOUT 900
+  SOURCES bridge/adoptions_test.cc bridge/bridge_lab.cc bridge/meddler.cc bridge/oldest_posts_test.cc bridge/pings_test.cc
+    bridge/refresh_test.cc bridge/refusals_test.cc bridge/told.cc comfy/sim_process.cc
+  LINK renderyard_bridge renderyard_bridge_comfy renderyard_bridge_metrics renderyard_runtime renderyard_testing_fakes)
+add_dependencies(bridge_upkeep_test comfysim)

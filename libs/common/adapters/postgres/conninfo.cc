@@ -21,6 +21,19 @@ std::string quoted(std::string_view value) {
   return text + "'";
 }
 
+// A password with '@' or '/' as it is moves the borders of a URL's parts: a piece of it becomes the host, the port or
+// the database, which libpq names in its errors.
+bool torn(const PQconninfoOption* options) {
+  for (const PQconninfoOption* option = options; option->keyword != nullptr; ++option) {
+    if (option->val == nullptr) continue;
+    const std::string_view keyword = option->keyword;
+    const std::string_view value = option->val;
+    if ((keyword == "host" || keyword == "dbname") && value.find('@') != std::string_view::npos) return true;
+    if (keyword == "port" && value.find_first_not_of("0123456789,") != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> session_conninfo(const SessionOptions& options) {
@@ -29,6 +42,12 @@ absl::StatusOr<std::string> session_conninfo(const SessionOptions& options) {
       PQconninfoParse(options.database_url.c_str(), &error), PQconninfoFree);
   if (error != nullptr) PQfreemem(error);  // it may quote the URL, with a password
   if (!given) return absl::InvalidArgumentError("the database URL cannot be read (see PostgreSQL 15, 34.1.1)");
+  const bool url = options.database_url.starts_with("postgresql://") || options.database_url.starts_with("postgres://");
+  if (url && torn(given.get())) {
+    return absl::InvalidArgumentError(
+        "the database URL cannot be read: write '@', '/', ':', '#', '?' and '%' in its user and password as %40, %2F, "
+        "%3A, %23, %3F and %25");
+  }
 
   std::map<std::string, std::string> values = {
       {"application_name", options.application_name},

@@ -1,0 +1,204 @@
+// Files of one name, written by two prompts or by anybody: a job gets what its own prompt left there, or fails and says
+// that it was overwritten; never another's bytes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libs/common/domain/output_files.h"
+#include "tests/integration/bridge/bridge_lab.h"
+#include "tests/integration/bridge/graphs.h"
+#include "tests/integration/bridge/ledger_files.h"
+#include "tests/integration/bridge/meddler.h"
+#include "tests/integration/bridge/plain_http.h"
+
+namespace renderyard::testing {
+namespace {
+
+using ports::ExecutionState;
+
+// Longer than the clocks of files and the whole seconds of their stamps allow to tell apart.
+const absl::Duration kLongAfter = domain::kFileClockSlack + absl::Milliseconds(1500);
+
+class OverwrittenTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  OverwrittenTest() {
+    BridgeLab::Way way;
+    way.url = [&](const std::string& server) {
+      front_ = std::make_unique<Meddler>(server);
+      return front_->url();
+    };
+    lab_ = std::make_unique<BridgeLab>(std::vector<std::string>{"--generation", GetParam()}, std::move(way));
+  }
+
+  bool tells_ends() const { return std::string_view(GetParam()) != "2024-06-30"; }
+  void keep_names(int slots = 1) {
+    ports::InstanceChange change;
+    change.unique_prefix = false;
+    change.slots = slots;
+    lab_->change(change);
+    ASSERT_TRUE(lab_->until([&] { return lab_->count_in_journal("instance_changed") == 1; }));
+    ASSERT_TRUE(lab_->until_connected());
+  }
+  std::string error_of(ports::ExecutionId execution) const {
+    const auto& error = lab_->row(execution).error;
+    return error ? error->code : "";
+  }
+  [[nodiscard]] bool until_past(absl::Time time) {
+    return lab_->until([&] { return absl::Now() > time; });
+  }
+  void expect_its_own_picture(ports::ExecutionId execution) {
+    ASSERT_EQ(lab_->row(execution).state, ExecutionState::kCompleted) << error_of(execution);
+    const auto files = ledger_files(*lab_, execution);
+    const auto outputs = lab_->outputs(execution);
+    ASSERT_EQ(files.size(), 1u);
+    ASSERT_EQ(outputs.size(), 1u);
+    EXPECT_EQ(outputs[0].sha256, files[0].sha256);
+    EXPECT_EQ(outputs[0].size_bytes, files[0].size_bytes);
+    EXPECT_EQ(sha256_hex(lab_->content(outputs[0])), files[0].sha256);
+  }
+  void expect_overwritten(ports::ExecutionId execution) {
+    EXPECT_EQ(lab_->row(execution).state, ExecutionState::kFailed);
+    EXPECT_EQ(error_of(execution), "output_overwritten");
+    EXPECT_TRUE(lab_->outputs(execution).empty());
+  }
+  // The file that this execution's prompt wrote, with another's content in it.
+  void overwrite(ports::ExecutionId execution, const std::string& bytes) {
+    const auto files = ledger_files(*lab_, execution);
+    ASSERT_EQ(files.size(), 1u);
+    write_output(lab_->sim().url(), files[0].subfolder, files[0].filename, bytes);
+  }
+
+  std::unique_ptr<Meddler> front_;
+  std::unique_ptr<BridgeLab> lab_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Releases, OverwrittenTest, ::testing::Values("2024-06-30", "0.3.64", "0.33.0"),
+                         [](const auto& param) {
+                           std::string name = param.param;
+                           std::replace_if(
+                               name.begin(), name.end(), [](char c) { return c == '.' || c == '-'; }, '_');
+                           return name;
+                         });
+
+TEST_P(OverwrittenTest, JobsOfOnePrefixGetEachItsOwnPicture) {
+  for (const bool unique : {true, false}) {
+    SCOPED_TRACE(unique);
+    if (!unique) keep_names();
+    ASSERT_TRUE(lab_->until_connected());
+    std::vector<ports::ExecutionId> executions;
+    for (int color = 1; color <= 3; ++color) {
+      executions.push_back(lab_->order(simple_graph(color)));
+      ASSERT_TRUE(lab_->until_final(executions.back()));
+    }
+    std::vector<std::string> contents;
+    for (const auto execution : executions) {
+      expect_its_own_picture(execution);
+      contents.push_back(lab_->outputs(execution).at(0).sha256);
+    }
+    std::sort(contents.begin(), contents.end());
+    EXPECT_EQ(std::unique(contents.begin(), contents.end()), contents.end()) << "the pictures do not differ";
+  }
+}
+
+TEST_P(OverwrittenTest, AFileThatIsWrittenAgainWhileItIsCopiedFailsTheJob) {
+  keep_names();
+  lab_->fault(R"({"fault":"slow_download","bytes_per_s":60,"count":1})");
+  const auto execution = lab_->order(simple_graph(1));
+  ASSERT_TRUE(lab_->until([&] { return lab_->ledger("fault") == 1; })) << "nobody copies";
+  overwrite(execution, "somebody else's bytes");
+  ASSERT_TRUE(lab_->until_final(execution));
+  expect_overwritten(execution);
+  const auto next = lab_->order(simple_graph(2));
+  ASSERT_TRUE(lab_->until_final(next));
+  expect_its_own_picture(next);
+}
+
+// The first attempt broke off: what it was begun with is no more what there is.
+TEST_P(OverwrittenTest, AFileThatIsWrittenAgainBetweenTwoAttemptsFailsTheJob) {
+  keep_names();
+  lab_->fault(R"({"fault":"truncate","count":1})");
+  const auto execution = lab_->order(simple_graph(1));
+  ASSERT_TRUE(lab_->until([&] { return lab_->count_in_journal("collecting_waits") == 1; }));
+  overwrite(execution, "somebody else's bytes");
+  ASSERT_TRUE(lab_->until_final(execution));
+  expect_overwritten(execution);
+}
+
+// In a folder of its own nobody writes over a file by mistake: what was asked for is what is looked at.
+TEST_P(OverwrittenTest, AFileThatWasWrittenAgainLongAfterItsPromptsEndFailsTheJob) {
+  ASSERT_TRUE(lab_->until_connected());
+  const auto execution = lab_->order(slow_graph(0.5, 1));
+  ASSERT_TRUE(lab_->until_state(execution, ExecutionState::kRunning));
+  lab_->kill_bridge();
+  ASSERT_TRUE(lab_->until([&] { return lab_->ledger("ended", execution) == 1; }));
+  ASSERT_TRUE(until_past(absl::Now() + kLongAfter));
+  overwrite(execution, "somebody else's bytes");
+  lab_->start_bridge();
+  ASSERT_TRUE(lab_->until_final(execution));
+  if (tells_ends()) {
+    expect_overwritten(execution);
+  } else {
+    // The oldest release tells no times: nobody can know.
+    EXPECT_EQ(lab_->row(execution).state, ExecutionState::kCompleted);
+  }
+}
+
+// A node that writes what it was told to write, over what is there: the second prompt runs while the first one's file
+// waits to be copied.
+TEST_P(OverwrittenTest, ANameThatTheNextPromptUsedAgainGivesNeitherJobTheOthersBytes) {
+  keep_names(2);
+  front_->hold("/view");
+  const auto first = lab_->order(simple_graph(1));
+  ASSERT_TRUE(lab_->until([&] { return front_->held() == 1; }));
+  const auto second = lab_->order(slow_graph(absl::ToDoubleSeconds(kLongAfter), 1));
+  ASSERT_TRUE(lab_->until([&] { return lab_->ledger("ended", second) == 1; }));
+  const auto files = ledger_files(*lab_, second);
+  ASSERT_EQ(files.size(), 1u);
+  const std::string bytes = get(lab_->sim().url() + "/view?filename=" + files[0].filename).body;
+  ASSERT_EQ(sha256_hex(bytes), files[0].sha256);
+  overwrite(first, bytes);
+  front_->release();
+  ASSERT_TRUE(lab_->until_final(first));
+  ASSERT_TRUE(lab_->until_final(second));
+  if (tells_ends()) {
+    expect_overwritten(first);
+  } else {
+    ASSERT_EQ(lab_->row(first).state, ExecutionState::kCompleted);
+    EXPECT_EQ(lab_->outputs(first).at(0).sha256, ledger_files(*lab_, first).at(0).sha256);
+  }
+  expect_its_own_picture(second);
+}
+
+// With one slot there is no next prompt before the file was copied, unless it lies where nobody else writes.
+TEST_P(OverwrittenTest, TheSlotOfAFileThatMayBeWrittenOverIsFreeOnlyWhenItWasCopied) {
+  for (const bool unique : {true, false}) {
+    SCOPED_TRACE(unique);
+    if (!unique) keep_names();
+    ASSERT_TRUE(lab_->until_connected());
+    front_->hold("/view");
+    const int held = front_->held();
+    const auto execution = lab_->order(simple_graph(5));
+    ASSERT_TRUE(lab_->until([&] { return front_->held() > held; }));
+    // The row says so when copying takes long: by then it is shown, or it never will be.
+    if (unique) {
+      ASSERT_TRUE(lab_->until_state(execution, ExecutionState::kCollecting));
+      EXPECT_EQ(lab_->free_slots(), 1u);
+    } else {
+      ASSERT_TRUE(lab_->until([&] { return lab_->row(execution).heard_end.has_value(); }));
+      ASSERT_TRUE(until_past(absl::Now() + absl::Milliseconds(500)));
+      EXPECT_NE(lab_->row(execution).state, ExecutionState::kCollecting);
+      EXPECT_EQ(lab_->free_slots(), 0u);
+    }
+    front_->release();
+    ASSERT_TRUE(lab_->until_final(execution));
+    expect_its_own_picture(execution);
+    EXPECT_EQ(lab_->free_slots(), 1u);
+  }
+}
+
+}  // namespace
+}  // namespace renderyard::testing
