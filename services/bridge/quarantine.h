@@ -6,7 +6,7 @@
 
 #include <absl/status/status.h>
 
-#include <deque>
+#include <list>
 #include <optional>
 #include <set>
 #include <string>
@@ -61,7 +61,7 @@ class Quarantine {
   base::Event entered_;
   bool in_force_ = false;                    // by the row, as last read
   std::optional<Case> current_;              // that the row named last
-  std::deque<Case> causes_;                  // that the row does not name (yet)
+  std::list<Case> causes_;                   // that the row does not name (yet)
   std::vector<base::ExecutionId> given_up_;  // since the last look
   std::set<base::ExecutionId> released_;
   std::string stray_outcome_;

@@ -6,8 +6,8 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <set>
@@ -64,7 +64,7 @@ class Router {
     domain::ComfyMessage message;
     std::uint64_t stream = 0;
   };
-  std::deque<Kept> unknown_;
+  std::list<Kept> unknown_;
   std::size_t unknown_bytes_ = 0;
   std::set<std::string, std::less<>> unknown_started_;  // not forgotten with the oldest messages
   std::map<std::uint64_t, Running> running_;            // by stream

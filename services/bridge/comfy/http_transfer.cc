@@ -9,6 +9,11 @@ namespace renderyard::comfy {
 
 namespace {
 
+// Of libcurl's receive buffers, which every transfer has for its own: a thousand servers may be asked at the same moment,
+// mostly for a few hundred bytes.
+constexpr long kAnswerBuffer = 4096;
+constexpr long kFileBuffer = 65536;
+
 // The one place where libcurl's codes become ours. `begun`: a part of a streamed body was handed on.
 absl::Status to_status(CURLcode code, const char* detail, bool begun) {
   const std::string text = *detail != '\0' ? detail : curl_easy_strerror(code);
@@ -59,6 +64,7 @@ HttpTransfer::HttpTransfer(HttpRequest request, absl::Duration timeout, std::str
     curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(easy_, CURLOPT_FORBID_REUSE, 1L);
   }
+  curl_easy_setopt(easy_, CURLOPT_BUFFERSIZE, kAnswerBuffer);
   curl_easy_setopt(easy_, CURLOPT_FILETIME, 1L);
   if (request_.head) curl_easy_setopt(easy_, CURLOPT_NOBODY, 1L);
   for (const ports::SecretHeader& header : request_.headers) {
@@ -81,6 +87,11 @@ void HttpTransfer::end_when_silent_for(absl::Duration stall) {
   curl_easy_setopt(easy_, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(easy_, CURLOPT_LOW_SPEED_TIME,
                    static_cast<long>(std::max<std::int64_t>(1, absl::ToInt64Seconds(stall))));
+}
+
+void HttpTransfer::stream_to(std::shared_ptr<ByteChannel> channel) {
+  channel_ = std::move(channel);
+  if (easy_ != nullptr) curl_easy_setopt(easy_, CURLOPT_BUFFERSIZE, kFileBuffer);
 }
 
 HttpTransfer::~HttpTransfer() {

@@ -26,7 +26,7 @@ class HttpTransfer {
   // Before it is started: no byte for so long is the end. Time in which nobody takes the bytes does not count.
   void end_when_silent_for(absl::Duration stall);
   // Before it is started: bodies of a 200 go there instead of into the answer.
-  void stream_to(std::shared_ptr<ByteChannel> channel) { channel_ = std::move(channel); }
+  void stream_to(std::shared_ptr<ByteChannel> channel);
 
   // The io thread, once.
   CURL* easy() { return easy_; }

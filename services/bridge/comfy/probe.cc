@@ -18,6 +18,26 @@ base::Task<absl::StatusOr<std::string>> ask(ComfyApi& api, std::string target, a
   co_return body;
 }
 
+// Of what the answers say only this is kept: a thousand servers may be probed at the same moment, and a parsed document is
+// large beside it.
+
+// Every version has it: without it this is no ComfyUI.
+absl::StatusOr<std::string> version_in(std::string_view stats) {
+  const auto document = domain::parse_comfy_json(stats);
+  if (!document.ok() || !document->root()["system"].is_object()) {
+    return absl::InvalidArgumentError("/system_stats is not ComfyUI's");
+  }
+  return document->root()["system"]["comfyui_version"].string_or("");
+}
+
+void read_features(std::string_view features, ports::ComfyAbilities& abilities) {
+  const auto flags = domain::parse_comfy_json(features);
+  abilities.feature_flags = flags.ok() && flags->root().is_object();
+  abilities.own_prompt_ids = abilities.feature_flags;
+  abilities.progress_state = abilities.feature_flags;
+  abilities.preview_metadata = abilities.feature_flags && flags->root()["supports_preview_metadata"].bool_or(false);
+}
+
 bool is_object_with(std::string_view text, std::string_view key) {
   const auto document = domain::parse_comfy_json(text);
   return document.ok() && document->root().is_object() && document->root()[key];
@@ -44,20 +64,11 @@ bool version_at_least(std::string_view version, int major, int minor, int patch)
 
 base::Task<absl::StatusOr<ports::ComfyAbilities>> probe_server(ComfyApi& api, absl::Time deadline) {
   ports::ComfyAbilities abilities;
-  // Every version has it: without it this is no ComfyUI.
   ASSIGN_OR_CO_RETURN(const std::string stats, co_await api.get("/system_stats", deadline));
-  const auto document = domain::parse_comfy_json(stats);
-  if (!document.ok() || !document->root()["system"].is_object()) {
-    co_return absl::InvalidArgumentError("/system_stats is not ComfyUI's");
-  }
-  abilities.version = document->root()["system"]["comfyui_version"].string_or("");
+  ASSIGN_OR_CO_RETURN(abilities.version, version_in(stats));
 
   ASSIGN_OR_CO_RETURN(const std::string features, co_await ask(api, "/features", deadline));
-  const auto flags = domain::parse_comfy_json(features);
-  abilities.feature_flags = flags.ok() && flags->root().is_object();
-  abilities.own_prompt_ids = abilities.feature_flags;
-  abilities.progress_state = abilities.feature_flags;
-  abilities.preview_metadata = abilities.feature_flags && flags->root()["supports_preview_metadata"].bool_or(false);
+  read_features(features, abilities);
 
   auto jobs = co_await ask(api, "/api/jobs?limit=1", deadline);
   // 500 is the listing that another client poisoned: the route is there, the listing of no use. A proxy may keep single

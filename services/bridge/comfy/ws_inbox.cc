@@ -129,7 +129,7 @@ base::Task<absl::Status> WsInbox::listen(Hear hear) {
 }
 
 void WsInbox::deliver() {
-  std::deque<Item> batch;
+  std::list<Item> batch;
   {
     const base::MutexLock lock(mutex_);
     delivery_due_ = false;

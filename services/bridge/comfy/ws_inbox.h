@@ -14,8 +14,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <optional>
 #include <utility>
 
@@ -64,7 +64,8 @@ class WsInbox {
   base::Strand& strand_;
   const std::function<void()> on_dropped_;
   mutable base::Mutex mutex_;
-  std::deque<Item> items_ ABSL_GUARDED_BY(mutex_);
+  // A list, as in other parts of which there is one for each instance: it takes no memory while it is empty.
+  std::list<Item> items_ ABSL_GUARDED_BY(mutex_);
   std::size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);

@@ -49,7 +49,7 @@ struct QuietConfig : public Base {
   using rng_type = typename Base::rng_type;
 
   // Per connection, and there are thousands: progress is a few hundred bytes, a preview comes in pieces.
-  static const std::size_t connection_read_buffer_size = 4096;
+  static const std::size_t connection_read_buffer_size = 2048;
 
   struct transport_config : public Base::transport_config {
     // Longer than any patience of ours, and no longer: an attempt that was cut keeps its memory for so long.
