@@ -151,8 +151,11 @@ class Collector {
     const absl::Time deadline = deps_.clock.now() + context_.config.fetch_deadline;
     domain::OutputFile wanted = file;
     ports::ByteSink sink = sink_into(*writer);
+    ports::FetchBegun begun = [this](const ports::FileVersion& version) {
+      if (!first_version_) first_version_ = version;
+    };
     ASSIGN_OR_CO_RETURN(ports::FetchedFile fetched,
-                        co_await context_.comfy.fetch(std::move(wanted), std::move(sink), deadline));
+                        co_await context_.comfy.fetch(std::move(wanted), std::move(sink), std::move(begun), deadline));
     if (!first_version_) first_version_ = fetched.version;
     CO_RETURN_IF_ERROR(co_await still_ours(file, fetched.version, *first_version_));
     ASSIGN_OR_CO_RETURN(const ports::StoredBlob blob, co_await of_store(writer->finish()));
@@ -271,7 +274,7 @@ class Collector {
   domain::OutputFile failed_file_;         // that the copying ended at
   absl::Time give_up_at_;
   absl::Status store_error_;                         // of the attempt under way
-  std::optional<ports::FileVersion> first_version_;  // of the file's first attempt that read it to its end
+  std::optional<ports::FileVersion> first_version_;  // of the file's first attempt that brought a byte of it
   bool overwritten_ = false;
 };
 

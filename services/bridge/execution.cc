@@ -10,7 +10,7 @@ namespace renderyard::bridge {
 
 namespace {
 
-// Nothing that anybody has to act on at once. A prompt of many steps says little else, and says it often.
+// Nothing that anybody has to act on at once.
 bool only_progress(const domain::ComfyMessage& message, const domain::SocketPictures& pictures) {
   if (std::holds_alternative<domain::PreviewImage>(message)) return !pictures.waiting();
   return std::holds_alternative<domain::NodeProgress>(message) ||
@@ -56,9 +56,12 @@ void Execution::hear(const domain::ComfyMessage& message, std::uint64_t stream) 
   last_heard_at_ = clock_.now();
   progress.apply(message);
   pictures.apply(message, stream);
-  progress_heard_at = std::min(progress_heard_at, last_heard_at_);
   if (on_heard) on_heard(message);
-  if (!progress_muted || !only_progress(message, pictures)) changed_.notify();
+  const bool quiet = progress_wakes != ProgressWakes::kAlways && only_progress(message, pictures);
+  if (quiet && progress_wakes == ProgressWakes::kByNews && !has_progress_news()) return;
+  progress_heard_at = std::min(progress_heard_at, last_heard_at_);
+  if (quiet && std::exchange(progress_wakes, ProgressWakes::kNever) == ProgressWakes::kNever) return;
+  changed_.notify();
 }
 
 void Execution::load(domain::WorkflowInfo info) {

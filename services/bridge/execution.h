@@ -87,8 +87,18 @@ class Execution {
   // it is silent, by our clock.
   std::string held_up_by;
   std::optional<absl::Time> silent_since;
-  // Whoever follows knows that there is progress to report and will look by itself: more of it wakes nobody.
-  bool progress_muted = false;
+  // Is there more progress than the row has, which is what was told last?
+  bool has_progress_news() const {
+    return progress.percent() != row.progress_percent || progress.current_node() != row.current_node.value_or("");
+  }
+  // Which messages that say nothing but progress wake whoever follows. A prompt of many steps says little else, often,
+  // and mostly what makes no difference of a percent.
+  enum class ProgressWakes {
+    kAlways,
+    kByNews,  // what was told still holds
+    kNever,   // there is something to tell, and its time is set
+  };
+  ProgressWakes progress_wakes = ProgressWakes::kAlways;
   bool rest_only = false;  // its messages kill those who read them: nobody does
   bool posting = false;    // its POST is in flight, or about to be
   // By this process, else in the infinite future: its POST began, and was answered or given up.

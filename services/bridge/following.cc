@@ -53,7 +53,7 @@ class Follower {
         // It has not stopped, or nobody can say. What is absent a first time is looked at once more.
         if (overdue && absences_ == 0) co_return co_await give_up();
       }
-      execution_.progress_muted = progress_.waits();
+      execution_.progress_wakes = progress_.wakes();
       const absl::Status rested = co_await execution_.changed().wait_until(next_wake());
       if (absl::IsCancelled(rested)) co_return rested;
     }
@@ -151,12 +151,16 @@ class Follower {
   // A `status` must follow our own POST to everybody who listens.
   void suspect_deaf() {
     if (deaf_checked_ || execution_.answered_at == absl::InfiniteFuture()) return;
-    if (!context_.connection.connected()) return;
-    if (context_.connection.last_message_at() >= execution_.posted_at) {
+    const Connection& connection = context_.connection;
+    if (!connection.connected()) return;
+    // One that was opened since may have missed it, and what every server says first is no answer to a POST.
+    const bool opened_since = connection.opened_at() > execution_.posted_at;
+    if (connection.last_message_at() >= execution_.posted_at && (!opened_since || connection.has_spoken())) {
       deaf_checked_ = true;
       context_.connection.not_deaf();
     } else if (clock_.now() >= execution_.answered_at + config_.status_after_post) {
       deaf_checked_ = true;
+      if (opened_since) return;
       context_.connection.suspect_deaf();
       look_soon_ = clock_.now();
     }

@@ -34,10 +34,10 @@ absl::Time ProgressTeller::due() const {
   return silence_told_ ? absl::InfiniteFuture() : last_sign() + context_.config.silence_shown_after;
 }
 
-bool ProgressTeller::is_news() const {
-  const Execution& execution = *context_.execution;
-  return is_running() && (!told_ || execution.progress.percent() != execution.row.progress_percent ||
-                          execution.progress.current_node() != execution.row.current_node.value_or(""));
+Execution::ProgressWakes ProgressTeller::wakes() const {
+  if (waits()) return Execution::ProgressWakes::kNever;
+  if (!is_running() || silence_told_) return Execution::ProgressWakes::kAlways;
+  return Execution::ProgressWakes::kByNews;
 }
 
 bool ProgressTeller::is_silent() const {

@@ -17,13 +17,15 @@ class ProgressTeller {
   void tell();
   // The execution is about to end: the last word waits for no interval. Its row is about to be written anyway.
   void tell_last();
-  // There is something to tell, and it is not due yet.
-  bool waits() const { return is_running() && (is_news() || is_silent() != silence_told_); }
+  // What has to call tell() before it is due().
+  Execution::ProgressWakes wakes() const;
   // When tell() has to be called again if nothing more is heard.
   absl::Time due() const;
 
  private:
-  bool is_news() const;
+  // There is something to tell, now or when it is due.
+  bool waits() const { return is_running() && (is_news() || is_silent() != silence_told_); }
+  bool is_news() const { return is_running() && (!told_ || context_.execution->has_progress_news()); }
   bool is_running() const { return context_.execution->row.state == domain::ExecutionState::kRunning; }
   bool is_silent() const;
   absl::Time last_sign() const;

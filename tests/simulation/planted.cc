@@ -127,8 +127,9 @@ class PlantedInstance final : public ports::ComfyInstance {
     return inner_->recent_history(max_items, deadline);
   }
   base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile file, ports::ByteSink sink,
-                                                       absl::Time deadline) override {
-    auto fetched = co_await inner_->fetch(std::move(file), std::move(sink), deadline);
+                                                       ports::FetchBegun begun, absl::Time deadline) override {
+    if (bug_ == PlantedBug::kBlindCopy) begun = nullptr;
+    auto fetched = co_await inner_->fetch(std::move(file), std::move(sink), std::move(begun), deadline);
     if (bug_ == PlantedBug::kBlindCopy && fetched.ok()) fetched->version = {};
     co_return fetched;
   }

@@ -98,7 +98,7 @@ TEST_F(FakeComfyTest, MessagesComeInTheRecordedOrderAndTheFileIsThePicture) {
   ASSERT_EQ((*entry)->files.size(), 1u);
   EXPECT_EQ((*entry)->execution_id, "5");
   std::string content;
-  auto fetched = await(handle().fetch((*entry)->files[0], test::sink_into(content), in(absl::Seconds(5))));
+  auto fetched = await(handle().fetch((*entry)->files[0], test::sink_into(content), {}, in(absl::Seconds(5))));
   ASSERT_TRUE(fetched.ok()) << fetched.status();
   EXPECT_EQ(content, file_content(picture_of({"77"}), "2"));
   process_->world().kill(*process_);

@@ -9,8 +9,10 @@
 // may be called from any thread.
 #pragma once
 
+#include <absl/container/flat_hash_map.h>
 #include <absl/status/status.h>
 
+#include <algorithm>
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
@@ -19,9 +21,9 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "libs/common/base/task.h"
 
@@ -43,9 +45,25 @@ struct Op final : OpBase {
   boost::asio::any_completion_handler<void(R)> handler;
 };
 
+using Waiting = absl::flat_hash_map<std::uint64_t, std::unique_ptr<OpBase>>;
+
+// In the order in which they came: what a process's death does must not depend on hashes.
+inline void destroy_in_order(Waiting waiting) {
+  std::vector<std::uint64_t> ids;
+  ids.reserve(waiting.size());
+  for (const auto& [id, op] : waiting) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  for (const std::uint64_t id : ids) waiting.find(id)->second.reset();
+}
+
 struct StrandState {
-  boost::asio::any_io_executor executor;
-  std::map<std::uint64_t, std::unique_ptr<OpBase>> waiting;  // ordered: destruction order must not depend on addresses
+  explicit StrandState(boost::asio::any_io_executor its_executor) : executor(std::move(its_executor)) {}
+  ~StrandState() { destroy_in_order(std::exchange(waiting, {})); }
+  StrandState(const StrandState&) = delete;
+  StrandState& operator=(const StrandState&) = delete;
+
+  const boost::asio::any_io_executor executor;
+  Waiting waiting;  // thousands, and looked up for every message
   std::uint64_t next_id = 1;
 };
 
@@ -93,17 +111,13 @@ class Completer {
 
 class Strand {
  public:
-  explicit Strand(boost::asio::any_io_executor executor) : state_(std::make_shared<internal::StrandState>()) {
-    state_->executor = std::move(executor);
-  }
+  explicit Strand(boost::asio::any_io_executor executor)
+      : state_(std::make_shared<internal::StrandState>(std::move(executor))) {}
 
   const boost::asio::any_io_executor& executor() const { return state_->executor; }
 
   // Destroys all waiting coroutines without running them (a process's death, or the end after a drained shutdown).
-  void drop_all() {
-    auto waiting = std::exchange(state_->waiting, {});
-    waiting.clear();
-  }
+  void drop_all() { internal::destroy_in_order(std::exchange(state_->waiting, {})); }
 
   std::size_t waiting() const { return state_->waiting.size(); }
 

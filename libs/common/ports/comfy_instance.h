@@ -72,6 +72,9 @@ struct FileVersion {
   }
 };
 
+// What the head of an answer says of the file; called before the first byte of it is handed on.
+using FetchBegun = std::function<void(const FileVersion&)>;
+
 struct FetchedFile {
   FileVersion version;  // at the beginning
   std::string content_type;
@@ -108,9 +111,10 @@ class ComfyInstance {
   virtual base::Task<absl::StatusOr<std::vector<domain::QueueItem>>> recent_history(int max_items,
                                                                                     absl::Time deadline) = 0;
 
-  // Streams a file of /view into `sink` chunk by chunk on the strand, no faster than that takes it. NOT_FOUND: the
-  // server does not have it; DATA_LOSS: it ended early; any error of the sink ends it.
-  virtual base::Task<absl::StatusOr<FetchedFile>> fetch(domain::OutputFile file, ByteSink sink,
+  // Streams a file of /view into `sink` chunk by chunk on the strand, no faster than that takes it. `begun`, which may
+  // be empty, is called also for a copy that breaks off later. NOT_FOUND: the server does not have it; DATA_LOSS: it
+  // ended early; any error of the sink ends it.
+  virtual base::Task<absl::StatusOr<FetchedFile>> fetch(domain::OutputFile file, ByteSink sink, FetchBegun begun,
                                                         absl::Time deadline) = 0;
 
   // The version of a file, without its content. NOT_FOUND: the server does not have it, or cannot tell.

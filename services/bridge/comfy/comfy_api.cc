@@ -43,10 +43,12 @@ base::Task<absl::StatusOr<std::string>> ComfyApi::post(std::string target, std::
   co_return std::move(answer.body);
 }
 
-base::Task<absl::StatusOr<HttpAnswer>> ComfyApi::download(std::string target, ByteSink sink, absl::Time deadline) {
+base::Task<absl::StatusOr<HttpAnswer>> ComfyApi::download(std::string target, ByteSink sink, HeadSink on_head,
+                                                          absl::Time deadline) {
   HttpRequest request{
       .url = url_.http(target), .headers = url_.headers, .json = {}, .max_body = std::size_t{64} << 10, .once = false};
-  ASSIGN_OR_CO_RETURN(HttpAnswer answer, co_await http_.stream(std::move(request), std::move(sink), deadline));
+  ASSIGN_OR_CO_RETURN(HttpAnswer answer,
+                      co_await http_.stream(std::move(request), std::move(sink), std::move(on_head), deadline));
   CO_RETURN_IF_ERROR(to_status(answer.status, target));
   co_return answer;
 }

@@ -29,7 +29,8 @@ class ComfyApi {
   base::Task<absl::StatusOr<std::string>> get(std::string target, absl::Time deadline);
   // `once`: never repeated by libcurl on its own.
   base::Task<absl::StatusOr<std::string>> post(std::string target, std::string json, bool once, absl::Time deadline);
-  base::Task<absl::StatusOr<HttpAnswer>> download(std::string target, ByteSink sink, absl::Time deadline);
+  base::Task<absl::StatusOr<HttpAnswer>> download(std::string target, ByteSink sink, HeadSink on_head,
+                                                  absl::Time deadline);
 
   base::Task<absl::StatusOr<HttpAnswer>> head(std::string target, absl::Time deadline);
 

@@ -90,10 +90,12 @@ class ComfyClient final : public ports::ComfyInstance {
     co_return items;
   }
 
-  base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile file, ByteSink sink,
+  base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile file, ByteSink sink, ports::FetchBegun begun,
                                                        absl::Time deadline) override {
     std::string target = view_of(file);
-    auto answer = co_await api_.download(std::move(target), std::move(sink), deadline);
+    HeadSink on_head;
+    if (begun) on_head = [begun = std::move(begun)](const HttpAnswer& head) { begun(version_of(head)); };
+    auto answer = co_await api_.download(std::move(target), std::move(sink), std::move(on_head), deadline);
     // A name that the server refuses for what it is (400) will never be there.
     if (absl::IsInvalidArgument(answer.status())) co_return absl::NotFoundError(answer.status().message());
     if (!answer.ok()) co_return answer.status();
@@ -146,7 +148,8 @@ class NoClient final : public ports::ComfyInstance {
   base::Task<absl::StatusOr<std::vector<domain::QueueItem>>> recent_history(int, absl::Time) override {
     co_return why_;
   }
-  base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile, ByteSink, absl::Time) override {
+  base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile, ByteSink, ports::FetchBegun,
+                                                       absl::Time) override {
     co_return why_;
   }
   base::Task<absl::StatusOr<ports::FileVersion>> version(domain::OutputFile, absl::Time) override { co_return why_; }

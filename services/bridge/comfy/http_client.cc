@@ -228,7 +228,8 @@ base::Task<absl::StatusOr<HttpAnswer>> HttpClient::request(HttpRequest request, 
   co_return co_await base::suspend<absl::StatusOr<HttpAnswer>>(strand_, start);
 }
 
-base::Task<absl::StatusOr<HttpAnswer>> HttpClient::stream(HttpRequest request, ByteSink sink, absl::Time deadline) {
+base::Task<absl::StatusOr<HttpAnswer>> HttpClient::stream(HttpRequest request, ByteSink sink, HeadSink on_head,
+                                                          absl::Time deadline) {
   const absl::Duration timeout = deadline - clock_.now();
   if (timeout <= absl::ZeroDuration()) co_return absl::DeadlineExceededError("deadline");
   auto transfer = std::make_shared<HttpTransfer>(std::move(request), timeout, ca_file_);
@@ -244,6 +245,7 @@ base::Task<absl::StatusOr<HttpAnswer>> HttpClient::stream(HttpRequest request, B
     auto chunk = co_await channel->next();
     if (!chunk.ok()) co_return chunk.status();
     if (!chunk->has_value()) break;
+    if (on_head) std::exchange(on_head, nullptr)(transfer->head());
     const absl::Status status = co_await sink(**std::move(chunk));
     if (!status.ok()) co_return status;
   }

@@ -50,6 +50,8 @@ struct HttpAnswer {
 };
 
 using ports::ByteSink;
+// All of an answer but its body.
+using HeadSink = std::function<void(const HttpAnswer&)>;
 
 class HttpClient {
  public:
@@ -64,9 +66,11 @@ class HttpClient {
 
   base::Task<absl::StatusOr<HttpAnswer>> request(HttpRequest request, absl::Time deadline);
 
+  // on_head, which may be empty, is called on the strand before the first byte of a 200 is handed on.
   // The body of a 200 goes to `sink` chunk by chunk on the strand; at most kStreamBuffer bytes wait for it, then the
   // transfer pauses. An error of the sink ends it and is returned.
-  base::Task<absl::StatusOr<HttpAnswer>> stream(HttpRequest request, ByteSink sink, absl::Time deadline);
+  base::Task<absl::StatusOr<HttpAnswer>> stream(HttpRequest request, ByteSink sink, HeadSink on_head,
+                                                absl::Time deadline);
 
   static constexpr std::size_t kStreamBuffer = std::size_t{4} << 20;
 

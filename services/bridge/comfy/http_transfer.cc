@@ -9,8 +9,8 @@ namespace renderyard::comfy {
 
 namespace {
 
-// Of libcurl's receive buffers, which every transfer has for its own: a thousand servers may be asked at the same moment,
-// mostly for a few hundred bytes.
+// Of libcurl's receive buffers, which every transfer has for its own: a thousand servers may be asked at the same
+// moment, mostly for a few hundred bytes.
 constexpr long kAnswerBuffer = 4096;
 constexpr long kFileBuffer = 65536;
 
@@ -111,6 +111,11 @@ int HttpTransfer::status() const {
 
 std::size_t HttpTransfer::take(std::string_view data) {
   if (channel_ && status() == 200) {
+    if (streamed_bytes_ == 0) {
+      read_head();
+      const base::MutexLock lock(mutex_);
+      head_ = answer_;
+    }
     if (!channel_->write(data)) return CURL_WRITEFUNC_PAUSE;
     streamed_bytes_ += static_cast<std::int64_t>(data.size());
     return data.size();
@@ -130,22 +135,14 @@ absl::StatusOr<HttpAnswer> HttpTransfer::result(CURLcode code) {
   }
   const bool streamed = channel_ && status() == 200;
   if (code != CURLE_OK) return to_status(code, error_, streamed_bytes_ > 0);
-  answer_.status = status();
-  const char* type = nullptr;
-  curl_easy_getinfo(easy_, CURLINFO_CONTENT_TYPE, &type);
-  if (type != nullptr) answer_.content_type = type;
-  read_validators();
-  curl_off_t announced = -1;
-  curl_easy_getinfo(easy_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
-  if (request_.head) {
-    if (announced >= 0) answer_.size_bytes = announced;
-    return std::move(answer_);
-  }
+  read_head();
+  const std::optional<std::int64_t> announced = answer_.size_bytes;
+  if (request_.head) return std::move(answer_);
   const std::int64_t got = streamed ? streamed_bytes_ : static_cast<std::int64_t>(answer_.body.size());
-  if (announced >= 0 && announced != got) {
-    return absl::DataLossError(absl::StrCat("got ", got, " of ", announced, " bytes"));
+  if (announced && *announced != got) {
+    return absl::DataLossError(absl::StrCat("got ", got, " of ", *announced, " bytes"));
   }
-  if (streamed && announced < 0 && !is_chunked()) {
+  if (streamed && !announced && !is_chunked()) {
     return absl::DataLossError("the server did not say how long the file is: it may have ended early");
   }
   answer_.size_bytes = got;
@@ -157,7 +154,14 @@ bool HttpTransfer::is_chunked() const {
   return curl_easy_header(easy_, "Transfer-Encoding", 0, CURLH_HEADER, -1, &encoding) == CURLHE_OK;
 }
 
-void HttpTransfer::read_validators() {
+void HttpTransfer::read_head() {
+  answer_.status = status();
+  const char* type = nullptr;
+  curl_easy_getinfo(easy_, CURLINFO_CONTENT_TYPE, &type);
+  if (type != nullptr) answer_.content_type = type;
+  curl_off_t announced = -1;
+  curl_easy_getinfo(easy_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+  if (announced >= 0) answer_.size_bytes = announced;
   curl_off_t modified = -1;
   curl_easy_getinfo(easy_, CURLINFO_FILETIME_T, &modified);
   if (modified >= 0) answer_.modified_at = absl::FromUnixSeconds(modified);
@@ -167,6 +171,11 @@ void HttpTransfer::read_validators() {
   std::string_view value = etag->value;
   if (value.starts_with("W/")) value.remove_prefix(2);
   answer_.etag = std::string(value);
+}
+
+HttpAnswer HttpTransfer::head() {
+  const base::MutexLock lock(mutex_);
+  return head_;
 }
 
 void HttpTransfer::finish(CURLcode code) {

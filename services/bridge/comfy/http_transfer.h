@@ -28,6 +28,9 @@ class HttpTransfer {
   // Before it is started: bodies of a 200 go there instead of into the answer.
   void stream_to(std::shared_ptr<ByteChannel> channel);
 
+  // The strand, once a part of a streamed body is there: what the answer's head says; size_bytes as announced.
+  HttpAnswer head();
+
   // The io thread, once.
   CURL* easy() { return easy_; }
   // The io thread, once: libcurl is done with it.
@@ -40,7 +43,7 @@ class HttpTransfer {
   static std::size_t on_body(char* data, std::size_t one, std::size_t size, void* self);
   std::size_t take(std::string_view data);
   int status() const;
-  void read_validators();
+  void read_head();
   bool is_chunked() const;
   absl::StatusOr<HttpAnswer> result(CURLcode code);
 
@@ -54,6 +57,7 @@ class HttpTransfer {
   bool too_large_ = false;
 
   base::Mutex mutex_;
+  HttpAnswer head_ ABSL_GUARDED_BY(mutex_);
   std::optional<absl::StatusOr<HttpAnswer>> result_ ABSL_GUARDED_BY(mutex_);
   std::optional<base::Completer<absl::StatusOr<HttpAnswer>>> waiter_ ABSL_GUARDED_BY(mutex_);
 };

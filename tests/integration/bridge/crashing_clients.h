@@ -66,8 +66,8 @@ class CrashingInstance final : public ports::ComfyInstance {
     return inner_->recent_history(max_items, deadline);
   }
   base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile file, ports::ByteSink sink,
-                                                       absl::Time deadline) override {
-    return inner_->fetch(std::move(file), std::move(sink), deadline);
+                                                       ports::FetchBegun begun, absl::Time deadline) override {
+    return inner_->fetch(std::move(file), std::move(sink), std::move(begun), deadline);
   }
   base::Task<absl::StatusOr<ports::FileVersion>> version(domain::OutputFile file, absl::Time deadline) override {
     return inner_->version(std::move(file), deadline);

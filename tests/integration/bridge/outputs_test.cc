@@ -135,6 +135,7 @@ TEST_P(OutputsTest, OfEveryKindAreCollectedAsTheServerWroteThem) {
 }
 
 TEST_P(OutputsTest, OfARunThatWasCachedAsAWholeAreTheFirstRuns) {
+  ASSERT_TRUE(lab_->until_connected());
   ports::InstanceChange change;
   change.unique_prefix = false;  // else no two prompts are equal
   lab_->change(change);

@@ -25,23 +25,23 @@ const absl::Duration kLongAfter = domain::kFileClockSlack + absl::Milliseconds(1
 
 class OverwrittenTest : public ::testing::TestWithParam<const char*> {
  protected:
-  OverwrittenTest() {
+  explicit OverwrittenTest(bool straight = false) {
     BridgeLab::Way way;
-    way.url = [&](const std::string& server) {
+    way.url = [&, straight](const std::string& server) {
       front_ = std::make_unique<Meddler>(server);
-      return front_->url();
+      return straight ? server : front_->url();
     };
     lab_ = std::make_unique<BridgeLab>(std::vector<std::string>{"--generation", GetParam()}, std::move(way));
   }
 
   bool tells_ends() const { return std::string_view(GetParam()) != "2024-06-30"; }
   void keep_names(int slots = 1) {
+    ASSERT_TRUE(lab_->until_connected());
     ports::InstanceChange change;
     change.unique_prefix = false;
     change.slots = slots;
     lab_->change(change);
     ASSERT_TRUE(lab_->until([&] { return lab_->count_in_journal("instance_changed") == 1; }));
-    ASSERT_TRUE(lab_->until_connected());
   }
   std::string error_of(ports::ExecutionId execution) const {
     const auto& error = lab_->row(execution).error;
@@ -76,13 +76,12 @@ class OverwrittenTest : public ::testing::TestWithParam<const char*> {
   std::unique_ptr<BridgeLab> lab_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Releases, OverwrittenTest, ::testing::Values("2024-06-30", "0.3.64", "0.33.0"),
-                         [](const auto& param) {
-                           std::string name = param.param;
-                           std::replace_if(
-                               name.begin(), name.end(), [](char c) { return c == '.' || c == '-'; }, '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Releases, OverwrittenTest, ::testing::Values("2024-06-30", "0.33.0"), [](const auto& param) {
+  std::string name = param.param;
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '.' || c == '-'; }, '_');
+  return name;
+});
 
 TEST_P(OverwrittenTest, JobsOfOnePrefixGetEachItsOwnPicture) {
   for (const bool unique : {true, false}) {
@@ -104,7 +103,16 @@ TEST_P(OverwrittenTest, JobsOfOnePrefixGetEachItsOwnPicture) {
   }
 }
 
-TEST_P(OverwrittenTest, AFileThatIsWrittenAgainWhileItIsCopiedFailsTheJob) {
+// The front hands on whole answers only: here the bridge is to get the first bytes of one.
+class StraightOverwrittenTest : public OverwrittenTest {
+ protected:
+  StraightOverwrittenTest() : OverwrittenTest(true) {}
+};
+
+INSTANTIATE_TEST_SUITE_P(Releases, StraightOverwrittenTest, ::testing::Values("2024-06-30", "0.33.0"),
+                         [](const auto& param) { return std::string(param.param) == "0.33.0" ? "Newest" : "Oldest"; });
+
+TEST_P(StraightOverwrittenTest, AFileThatIsWrittenAgainWhileItIsCopiedFailsTheJob) {
   keep_names();
   lab_->fault(R"({"fault":"slow_download","bytes_per_s":60,"count":1})");
   const auto execution = lab_->order(simple_graph(1));
@@ -118,7 +126,7 @@ TEST_P(OverwrittenTest, AFileThatIsWrittenAgainWhileItIsCopiedFailsTheJob) {
 }
 
 // The first attempt broke off: what it was begun with is no more what there is.
-TEST_P(OverwrittenTest, AFileThatIsWrittenAgainBetweenTwoAttemptsFailsTheJob) {
+TEST_P(StraightOverwrittenTest, AFileThatIsWrittenAgainBetweenTwoAttemptsFailsTheJob) {
   keep_names();
   lab_->fault(R"({"fault":"truncate","count":1})");
   const auto execution = lab_->order(simple_graph(1));
@@ -164,12 +172,7 @@ TEST_P(OverwrittenTest, ANameThatTheNextPromptUsedAgainGivesNeitherJobTheOthersB
   front_->release();
   ASSERT_TRUE(lab_->until_final(first));
   ASSERT_TRUE(lab_->until_final(second));
-  if (tells_ends()) {
-    expect_overwritten(first);
-  } else {
-    ASSERT_EQ(lab_->row(first).state, ExecutionState::kCompleted);
-    EXPECT_EQ(lab_->outputs(first).at(0).sha256, ledger_files(*lab_, first).at(0).sha256);
-  }
+  if (tells_ends()) expect_overwritten(first);  // else nobody can know, as above: keep one slot there
   expect_its_own_picture(second);
 }
 

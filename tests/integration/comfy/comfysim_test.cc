@@ -144,7 +144,7 @@ TEST_F(ComfysimTest, APromptIsPostedFollowedAndFetched) {
   EXPECT_EQ(recent->front().chosen_id, prompt_id(1));
 
   std::string file;
-  const auto fetched = await(comfy_->fetch(entry.files[0], test::sink_into(file), in(20)));
+  const auto fetched = await(comfy_->fetch(entry.files[0], test::sink_into(file), {}, in(20)));
   ASSERT_TRUE(fetched.ok()) << fetched.status();
   EXPECT_EQ(fetched->content_type, "image/png");
   EXPECT_EQ(fetched->version.size_bytes, static_cast<std::int64_t>(file.size()));
@@ -157,7 +157,7 @@ TEST_F(ComfysimTest, APromptIsPostedFollowedAndFetched) {
   EXPECT_EQ(version->size_bytes, fetched->version.size_bytes);
   auto missing = entry.files[0];
   missing.filename = "none.png";
-  EXPECT_TRUE(absl::IsNotFound(await(comfy_->fetch(missing, test::sink_into(file), in(20))).status()));
+  EXPECT_TRUE(absl::IsNotFound(await(comfy_->fetch(missing, test::sink_into(file), {}, in(20))).status()));
   EXPECT_EQ(ledger("post", 0), 1);
 }
 

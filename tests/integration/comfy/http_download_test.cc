@@ -105,6 +105,36 @@ TEST_F(HttpDownloadTest, AFileThatEndsEarlyIsDataLoss) {
   }
 }
 
+// What a later attempt gets is held against it.
+TEST_F(HttpDownloadTest, WhatTheHeadSaysIsToldOfACopyThatBreaksOff) {
+  testing::Flag told;
+  RawServer server([&](RawConnection& connection) {
+    connection.read_request();
+    connection.send(
+        "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nLast-Modified: Fri, 13 Feb 2009 23:31:30 GMT\r\nETag: "
+        "W/\"v1\"\r\n\r\n" +
+        std::string(500, 'x'));
+    told.wait();
+    connection.reset();
+  });
+  auto comfy = instance(server.url());
+  std::vector<ports::FileVersion> begun;
+  std::string got;
+  const auto fetched = await(comfy->fetch(
+      {.node_id = "", .kind = "", .filename = "f", .subfolder = "", .type = "output"}, test::sink_into(got),
+      [&](const ports::FileVersion& version) {
+        EXPECT_EQ(got, "") << "before the first byte";
+        begun.push_back(version);
+        told.set();
+      },
+      in(20)));
+  EXPECT_FALSE(fetched.ok());
+  ASSERT_EQ(begun.size(), 1u);
+  EXPECT_EQ(begun[0].size_bytes, 1000);
+  EXPECT_EQ(begun[0].modified_at, absl::FromUnixSeconds(1234567890));
+  EXPECT_EQ(begun[0].etag, "\"v1\"");
+}
+
 // Long before its deadline, which has to do for large files.
 TEST_F(HttpDownloadTest, AServerThatFallsSilentEndsTheDownload) {
   options_.download_stall = absl::Seconds(1);
@@ -143,7 +173,7 @@ TEST_F(HttpDownloadTest, AnErrorOfTheSinkEndsTheTransfer) {
   auto comfy = instance(server.url());
   const auto fetched =
       await(comfy->fetch({.node_id = "", .kind = "", .filename = "f", .subfolder = "", .type = "output"},
-                         test::refusing_sink(absl::ResourceExhaustedError("full")), in(20)));
+                         test::refusing_sink(absl::ResourceExhaustedError("full")), {}, in(20)));
   EXPECT_EQ(fetched.status(), absl::ResourceExhaustedError("full"));
   EXPECT_TRUE(gone.wait());
 }

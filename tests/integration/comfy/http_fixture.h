@@ -36,7 +36,7 @@ class HttpFixture : public ComfyFixture {
     auto comfy = instance(url);
     domain::OutputFile file{
         .node_id = "9", .kind = "images", .filename = "a b/ä.png", .subfolder = "s", .type = "output"};
-    return await(comfy->fetch(file, test::sink_into(into), in(seconds)));
+    return await(comfy->fetch(file, test::sink_into(into), {}, in(seconds)));
   }
 
   std::mutex mutex_;

@@ -272,9 +272,11 @@ base::Task<absl::StatusOr<std::vector<domain::QueueItem>>> FakeComfyInstance::re
 }
 
 base::Task<absl::StatusOr<ports::FetchedFile>> FakeComfyInstance::fetch(domain::OutputFile file, ports::ByteSink sink,
+                                                                        ports::FetchBegun on_begun,
                                                                         absl::Time deadline) {
   std::function<absl::StatusOr<FakeComfy::File>()> handle = [&server = server_, file] { return server.file(file); };
   ASSIGN_OR_CO_RETURN(const FakeComfy::File begun, co_await request(process_, server_, handle, deadline));
+  if (on_begun) on_begun(begun.version);
   // In two chunks, with the connection alive in between. Whoever writes over the file meanwhile is read then.
   const std::size_t half = begun.content.size() / 2;
   std::string chunk = begun.content.substr(0, half);

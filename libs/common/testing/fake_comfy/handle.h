@@ -42,7 +42,7 @@ class FakeComfyInstance final : public ports::ComfyInstance {
   base::Task<absl::StatusOr<std::vector<domain::QueueItem>>> recent_history(int max_items,
                                                                             absl::Time deadline) override;
   base::Task<absl::StatusOr<ports::FetchedFile>> fetch(domain::OutputFile file, ports::ByteSink sink,
-                                                       absl::Time deadline) override;
+                                                       ports::FetchBegun on_begun, absl::Time deadline) override;
   base::Task<absl::StatusOr<ports::FileVersion>> version(domain::OutputFile file, absl::Time deadline) override;
   base::Task<absl::Status> cancel(std::string prompt_id, ports::ComfyAbilities abilities, absl::Time deadline) override;
 
