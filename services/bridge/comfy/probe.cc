@@ -18,8 +18,8 @@ base::Task<absl::StatusOr<std::string>> ask(ComfyApi& api, std::string target, a
   co_return body;
 }
 
-// Of what the answers say only this is kept: a thousand servers may be probed at the same moment, and a parsed document is
-// large beside it.
+// Of what the answers say only this is kept: a thousand servers may be probed at the same moment, and a parsed document
+// is large beside it.
 
 // Every version has it: without it this is no ComfyUI.
 absl::StatusOr<std::string> version_in(std::string_view stats) {
