@@ -30,7 +30,12 @@ function(renderyard_test_properties name label timeout)
       list(APPEND labels sanitized-full)
     endif()
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout}
+  # scripts/test counts in halves of a processor.
+  set(halves 2)
+  if("WAITS" IN_LIST ARGN)
+    set(halves 1)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} PROCESSORS ${halves}
     ENVIRONMENT "RENDERYARD_TEST_SOURCE_DIR=${PROJECT_SOURCE_DIR};RENDERYARD_TEST_BINARY_DIR=${CMAKE_BINARY_DIR};TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan-suppressions.txt")
 endfunction()
 
@@ -45,14 +50,17 @@ function(renderyard_ctest_name name variable)
   endif()
 endfunction()
 
-# renderyard_test(NAME LABEL unit|conformance|simulation|integration|e2e SOURCES… LINK… [TIMEOUT s] [SANITIZED]):
+# renderyard_test(NAME LABEL unit|conformance|simulation|integration|e2e SOURCES… LINK… [TIMEOUT s] [SANITIZED] [WAITS]):
 # one GoogleTest binary = one CTest test, with a label by which scripts/test selects it. SANITIZED: runs in sanitizer
-# builds always, whatever its label.
+# builds always, whatever its label. WAITS: computes little and waits much, so that two share a processor.
 function(renderyard_test name)
-  cmake_parse_arguments(ARG "SANITIZED" "LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
-  set(sanitized)
+  cmake_parse_arguments(ARG "SANITIZED;WAITS" "LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
+  set(kind)
   if(ARG_SANITIZED)
-    set(sanitized SANITIZED)
+    list(APPEND kind SANITIZED)
+  endif()
+  if(ARG_WAITS)
+    list(APPEND kind WAITS)
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
@@ -63,7 +71,7 @@ function(renderyard_test name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   renderyard_ctest_name(${name} ctest_name)
   add_test(NAME ${ctest_name} COMMAND ${name})
-  renderyard_test_properties(${ctest_name} ${ARG_LABEL} ${ARG_TIMEOUT} ${sanitized})
+  renderyard_test_properties(${ctest_name} ${ARG_LABEL} ${ARG_TIMEOUT} ${kind})
   add_dependencies(tests-${ARG_LABEL} ${name})
 endfunction()
 
