@@ -74,9 +74,12 @@ base::Task<absl::Status> keep(base::Task<absl::StatusOr<T>> task, std::optional<
   co_return absl::OkStatus();
 }
 
-base::Task<absl::Status> append_all(base::Stream<ports::BridgeEvent>& stream, std::vector<ports::BridgeEvent>& into) {
+// As long as anybody `reads`: what it is appended to may be gone when the bridge dies.
+base::Task<absl::Status> append_all(base::Stream<ports::BridgeEvent>& stream, std::vector<ports::BridgeEvent>& into,
+                                    std::shared_ptr<const bool> reads) {
   for (;;) {
     auto event = co_await stream.next();
+    if (!*reads) co_return absl::CancelledError("nobody reads any more");
     if (!event.ok()) co_return event.status();
     into.push_back(**std::move(event));
   }
@@ -108,6 +111,7 @@ struct BridgeLab::Process {
         service({strand, clock, random, journal, store, crashing, artifacts, cache, hints, lab.counts_}, lab.config_) {}
 
   ~Process() {
+    *read = false;
     // What was ready may run to its next wait, and dies there.
     do {
       strand.drop_all();
@@ -130,6 +134,7 @@ struct BridgeLab::Process {
   bridge::Bridge service;
   bool ended = false;
   std::vector<base::StreamPtr<ports::BridgeEvent>> streams;
+  const std::shared_ptr<bool> read = std::make_shared<bool>(true);  // what the streams say
 };
 
 BridgeLab::BridgeLab(std::vector<std::string> sim_arguments, std::string ws_url)
@@ -343,14 +348,18 @@ void BridgeLab::strangers_prompt(std::string_view workflow, std::string_view cli
 
 void BridgeLab::watch(bool previews, std::vector<ports::BridgeEvent>& into) {
   bridge_->streams.push_back(bridge_->service.watch_events(previews));
-  base::spawn_root(bridge_->strand, append_all(*bridge_->streams.back(), into), [](const absl::Status&) {});
+  base::spawn_root(bridge_->strand, append_all(*bridge_->streams.back(), into, bridge_->read),
+                   [](const absl::Status&) {});
 }
 
 std::function<void()> BridgeLab::watch_later(bool previews, std::vector<ports::BridgeEvent>& into,
                                              std::optional<absl::Status>& end) {
   bridge_->streams.push_back(bridge_->service.watch_events(previews));
   return [this, &stream = *bridge_->streams.back(), &into, &end] {
-    base::spawn_root(bridge_->strand, append_all(stream, into), [&end](const absl::Status& status) { end = status; });
+    const auto ended = [&end, read = bridge_->read](const absl::Status& status) {
+      if (*read) end = status;
+    };
+    base::spawn_root(bridge_->strand, append_all(stream, into, bridge_->read), ended);
   };
 }
 
