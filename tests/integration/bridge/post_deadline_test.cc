@@ -143,7 +143,8 @@ TEST_F(PostDeadlineTest, AServerThatBeginsToReadAroundTheDeadlineNeverReadsAWhol
       connection.read_to_end();
     });
     clock_.call_at(in(begins), [&begin] { begin.set(); });
-    const auto outcome = post(server.url(), body, absl::InfiniteFuture(), in(0.2));
+    const double patience = begins == 0.0 ? 20 : 0.2;  // one of them is to be in time, however busy the machine is
+    const auto outcome = post(server.url(), body, absl::InfiniteFuture(), in(patience));
     while (!begin.is_set()) io_.run_one();
     server.finish();
     if (outcome.kind == Kind::kNotSent) EXPECT_FALSE(reading.whole);
