@@ -116,6 +116,7 @@ struct BridgeLab::Process {
     do {
       strand.drop_all();
     } while (io.poll() > 0);
+    comfy_io.stop();  // as main() does: nothing of it may still read when the clients are destroyed
   }
 
   boost::asio::io_context io{1};
