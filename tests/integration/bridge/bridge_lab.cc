@@ -3,7 +3,9 @@
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <chrono>
+#include <future>
 #include <stdexcept>
 #include <utility>
 
@@ -116,7 +118,10 @@ struct BridgeLab::Process {
     do {
       strand.drop_all();
     } while (io.poll() > 0);
-    comfy_io.stop();  // as main() does: nothing of it may still read when the clients are destroyed
+    // What was dropped is cut on the io thread, which must not read for it any more when the clients are destroyed.
+    std::promise<void> cut;
+    boost::asio::post(comfy_io.context(), [&cut] { cut.set_value(); });
+    cut.get_future().wait();
   }
 
   boost::asio::io_context io{1};
