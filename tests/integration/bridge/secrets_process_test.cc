@@ -145,6 +145,8 @@ TEST_F(SecretsOfAProcessTest, NothingOfThemIsToldFromStartToStop) {
   ASSERT_TRUE(bridge.until([&] {
     return page("/metrics").find("renderyard_bridge_connections{state=\"connected\"} 1") != std::string::npos;
   })) << bridge.said();
+  ASSERT_TRUE(bridge.until([&] { return bridge.said().find("no-such-host.invalid") != std::string::npos; }))
+      << bridge.said();
   page("/readyz");
   page("/livez");
   v1::ListInstancesResponse list;
