@@ -35,6 +35,8 @@ class Collector {
       execution_.row.prompt_ended_at = succeeded_->prompt_ended_at;
     }
     list_outputs();
+    learn_writers();
+    keep_turn(context_, in_danger());
   }
 
   base::Task<absl::Status> run() {
@@ -63,6 +65,16 @@ class Collector {
       if (file.type == "input") continue;                 // named by the node, not made by it
       if (socket_nodes.contains(file.node_id)) continue;  // stored when it was heard
       files_.push_back(std::move(file));
+    }
+  }
+
+  // What else writes like them is known from now on.
+  void learn_writers() {
+    const std::string id = to_string(execution_.row.id);
+    for (const domain::OutputFile& file : files_) {
+      const auto node = execution_.workflow.nodes.find(file.node_id);
+      if (node == execution_.workflow.nodes.end() || !domain::overwritable(file, id)) continue;
+      context_.name_turns.saw_writer(node->second.class_type);
     }
   }
 

@@ -69,7 +69,7 @@ struct Config {
   absl::Duration progress_every = absl::Seconds(1);               // of one execution, to subscribers
   absl::Duration silence_shown_after = absl::Seconds(10);         // of a running execution
   absl::Duration progress_write_every = absl::Milliseconds(500);  // of all executions, to the database
-  absl::Duration lone_post_patience = absl::Minutes(1);           // on servers that take one POST at a time
+  absl::Duration turn_patience = absl::Minutes(1);                // where prompts are sent one at a time
   absl::Duration start_patience = absl::Milliseconds(5);          // after the answer to a POST, for the prompt's start
   absl::Duration collect_quietly = absl::Milliseconds(100);       // copying that is over by then is no state of its own
   absl::Duration fetch_deadline = absl::Minutes(30);

@@ -19,6 +19,7 @@
 #include "libs/common/domain/workflow.h"
 #include "libs/common/ports/execution_store.h"
 #include "libs/common/ports/model.h"
+#include "services/bridge/name_turns.h"
 
 namespace renderyard::bridge {
 
@@ -101,6 +102,8 @@ class Execution {
   ProgressWakes progress_wakes = ProgressWakes::kAlways;
   bool rest_only = false;  // its messages kill those who read them: nobody does
   bool posting = false;    // its POST is in flight, or about to be
+  // While its files may lie under names that others use too.
+  std::optional<NameTurns::Turn> name_turn;
   // By this process, else in the infinite future: its POST began, and was answered or given up.
   absl::Time posted_at = absl::InfiniteFuture();
   absl::Time answered_at = absl::InfiniteFuture();

@@ -173,6 +173,15 @@ base::Task<absl::StatusOr<Look>> look(ExecutionContext& context) {
   co_return Look{};
 }
 
+void keep_turn(ExecutionContext& context, bool needed) {
+  std::optional<NameTurns::Turn>& turn = context.execution->name_turn;
+  if (!needed) {
+    turn.reset();
+  } else if (!turn) {
+    turn.emplace(context.name_turns);
+  }
+}
+
 void remember(ExecutionContext& context) {
   const Execution& execution = *context.execution;
   ports::CachedProgress cached;

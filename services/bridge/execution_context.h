@@ -12,6 +12,7 @@
 #include "services/bridge/connection.h"
 #include "services/bridge/deps.h"
 #include "services/bridge/execution.h"
+#include "services/bridge/name_turns.h"
 #include "services/bridge/outlets.h"
 #include "services/bridge/quarantine.h"
 #include "services/bridge/router.h"
@@ -33,6 +34,7 @@ struct ExecutionContext {
   Quarantine& quarantine;
   CircuitBreaker& circuit;
   base::Turns& lone_posts;
+  NameTurns& name_turns;
   std::shared_ptr<Execution> execution;
   // A prompt known to be in the server's history (the last one seen finished there); empty when none is.
   std::string witness;
@@ -57,6 +59,10 @@ struct Look {
 };
 
 base::Task<absl::StatusOr<Look>> look(ExecutionContext& context);
+
+// Whether the execution holds the turn of its instance's names from now on. It never waits: what is at the server
+// already is there.
+void keep_turn(ExecutionContext& context, bool needed);
 
 // What the cache shall know of the execution, and for how long.
 void remember(ExecutionContext& context);

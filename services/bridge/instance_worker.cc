@@ -24,6 +24,11 @@ bool may_surface(const ports::ExecutionRow& row) {
   return domain::may_surface(row.state, row.outcome_proof.value_or(""));
 }
 
+// Dead, and its prompt may yet run.
+bool is_stray(const ports::ExecutionRow& row) {
+  return row.given_up_at || may_surface(row);
+}
+
 }  // namespace
 
 InstanceWorker::InstanceWorker(Deps& deps, const Config& config, const HeldLease& lease, Outlets& outlets)
@@ -33,6 +38,7 @@ InstanceWorker::InstanceWorker(Deps& deps, const Config& config, const HeldLease
       outlets_(outlets),
       quarantine_(deps, config, lease),
       circuit_(deps.random),
+      name_turns_(deps.strand, deps.clock),
       router_(deps.observer, deps.journal, [this] { wake_strays(); }),
       lone_posts_(deps.strand, deps.clock, 1),
       changed_(deps.strand, deps.clock),
@@ -97,17 +103,29 @@ void InstanceWorker::see_news(std::vector<ports::ExecutionRow> rows) {
     changed_.notify();
     return;
   }
+  std::erase_if(left_unfinished_, [&](base::ExecutionId id) {
+    const auto is = [id](const ports::ExecutionRow& row) { return row.id == id; };
+    return !ended_meanwhile_.contains(id) && std::none_of(rows.begin(), rows.end(), is);
+  });
   for (const ports::ExecutionRow& row : rows) {
     if (is_poisoned(row) && !executions_.contains(row.id)) poisoned_.insert(row.client_id.value_or(""));
   }
+  // Read before this lease was taken: the next look has it as it is.
+  const auto is_stale = [this](const ports::ExecutionRow& row) {
+    const bool ours = row.state == ExecutionState::kAssigned || row.owner_epoch == lease_.epoch;
+    return !ours && !is_stray(row);
+  };
+  knows_all_ = knows_all_ || (looked_at_ && std::none_of(rows.begin(), rows.end(), is_stale));
+  // What is at the server already comes before what is to be sent there.
+  std::stable_partition(rows.begin(), rows.end(),
+                        [](const ports::ExecutionRow& row) { return row.state != ExecutionState::kAssigned; });
   for (ports::ExecutionRow& row : rows) {
     if (ended_meanwhile_.contains(row.id)) continue;
-    if (row.given_up_at || may_surface(row)) {
+    if (is_stray(row)) {
       see_stray(std::move(row));
       continue;
     }
-    // Read before this lease was taken: the next look has it as it is.
-    if (row.state != ExecutionState::kAssigned && row.owner_epoch != lease_.epoch) continue;
+    if (is_stale(row)) continue;
     auto known = executions_.find(row.id);
     if (known == executions_.end()) {
       if (!draining_) adopt(std::move(row));
@@ -159,7 +177,7 @@ void InstanceWorker::publish(const Connection::State& state) {
 
 // All that starting it takes; the rest of the row comes with the start, if the hint was right.
 void InstanceWorker::take(base::ExecutionId assigned) {
-  if (!connection_ || draining_ || left_unfinished_.contains(assigned)) return;
+  if (!connection_ || !knows_all_ || draining_ || left_unfinished_.contains(assigned)) return;
   ports::ExecutionRow row;
   row.id = assigned;
   row.instance_id = lease_.instance_id;
@@ -239,8 +257,10 @@ base::Task<absl::Status> InstanceWorker::read_capabilities() {
 void InstanceWorker::adopt(ports::ExecutionRow row) {
   if (row.state == ExecutionState::kAssigned && row.cancel_requested_at) return;  // the dispatcher takes it back
   if (row.state == ExecutionState::kAssigned && quarantine_.active()) return;     // so does it here
+  if (row.state == ExecutionState::kAssigned && !knows_all_) return;
   if (executions_.contains(row.id) || domain::is_final(row.state)) return;
   auto execution = std::make_shared<Execution>(std::move(row), deps_.strand, deps_.clock);
+  if (execution->row.state != ExecutionState::kAssigned) execution->name_turn.emplace(name_turns_);
   execution->on_heard = [this, heard = execution.get()](const domain::ComfyMessage& message) {
     tell_heard(deps_, lease_, outlets_, *heard, message);
   };
@@ -261,8 +281,8 @@ bool InstanceWorker::is_poisoned(const ports::ExecutionRow& row) const {
 }
 
 ExecutionContext InstanceWorker::context_of(std::shared_ptr<Execution> execution) {
-  return {deps_,    config_,  lease_,      *row_,    *comfy_,     *connection_,         router_,
-          sockets_, outlets_, quarantine_, circuit_, lone_posts_, std::move(execution), witness_};
+  return {deps_,    config_,     lease_,   *row_,       *comfy_,     *connection_,         router_, sockets_,
+          outlets_, quarantine_, circuit_, lone_posts_, name_turns_, std::move(execution), witness_};
 }
 
 // Whoever drives it stops first: a POST that is under way is over then.
@@ -299,6 +319,7 @@ base::Task<absl::Status> InstanceWorker::drive(std::shared_ptr<Execution> execut
     deps_.journal.error("execution_stopped",
                         {{base::key::kExecution, execution->row.id}, {base::key::kReason, status.ToString()}});
   }
+  execution->name_turn.reset();
   router_.remove(*execution);
   if (execution->row.state != ExecutionState::kAssigned) outlets_.forget(execution->row.id);  // else: perhaps another's
   tell_end(deps_, lease_, outlets_, *execution);
@@ -355,6 +376,7 @@ base::Task<absl::Status> InstanceWorker::load(ExecutionContext context) {
       auto workflow = domain::inspect_workflow(loaded->workflow);
       if (workflow.ok()) context.execution->load(*std::move(workflow));
       context.execution->know_job(*loaded);
+      if (row_->slots > 1) keep_turn(context, name_turns_.needed_for(loaded->workflow, row_->unique_prefix));
       group_.spawn_isolated(read_fresher_progress(context.execution));
       co_return absl::OkStatus();
     }

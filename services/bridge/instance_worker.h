@@ -38,7 +38,10 @@ class InstanceWorker {
   bool see_row(ports::InstanceRow row);
   // A look for news of all instances: begins, and what it found here. Of the executions that the worker knows
   // (add_known()) the news tell only the wishes.
-  void look_begins() { ended_meanwhile_.clear(); }
+  void look_begins() {
+    ended_meanwhile_.clear();
+    looked_at_ = true;
+  }
   void see_news(std::vector<ports::ExecutionRow> rows);
   void add_known(std::vector<base::ExecutionId>& ids) const;
   // This execution was assigned here: drive it without waiting for a look. A hint: it may be late or wrong.
@@ -78,14 +81,17 @@ class InstanceWorker {
   std::vector<ports::SecretHeader> access_;
   std::int64_t access_version_ = 0;  // row_'s config_version when access_ was read
   std::unique_ptr<ports::ComfyInstance> comfy_;
+  NameTurns name_turns_;  // outlives the executions, who hold its turns
   Router router_;
   std::unique_ptr<Connection> connection_;
+  base::Turns lone_posts_;  // on servers that choose prompt ids themselves
+  bool looked_at_ = false;  // by a look that began under this lease
+  bool knows_all_ = false;  // that live here from before: until then nothing new is sent
   std::map<base::ExecutionId, std::shared_ptr<Execution>> executions_;
   std::set<base::ExecutionId> ended_meanwhile_;  // during the look that is under way: its rows may be older than that
   std::set<base::ExecutionId> left_unfinished_;  // driven here before: where they stand only their rows tell
   std::map<base::ExecutionId, std::shared_ptr<Execution>> strays_;  // dead, their prompts are looked after
   Sockets sockets_;
-  base::Turns lone_posts_;          // on servers that choose prompt ids themselves
   std::set<std::string> poisoned_;  // client ids whose messages nobody may read
   std::string witness_;
   absl::Time witness_stored_at_ = absl::InfinitePast();

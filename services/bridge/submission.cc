@@ -28,6 +28,21 @@ bool in_doubt(const absl::Status& status) {
          absl::IsAborted(status);
 }
 
+// OK: no prompt that is at the server, or about to be, may write over this one's files, nor this one over its. The turn
+// is taken when it is free, else only if this workflow needs it.
+base::Task<absl::Status> wait_for_names(ExecutionContext& context) {
+  NameTurns& turns = context.name_turns;
+  if (!turns.free()) {
+    auto loaded = co_await context.deps.executions.load(context.execution->row.id);
+    CO_RETURN_IF_ERROR(loaded.status());
+    if (!turns.needed_for(loaded->workflow, context.instance.unique_prefix)) co_return absl::OkStatus();
+  }
+  const absl::Time patience = context.deps.clock.now() + context.config.turn_patience;
+  while (!turns.free()) CO_RETURN_IF_ERROR(co_await turns.freed().wait_until(patience));
+  context.execution->name_turn.emplace(turns);
+  co_return absl::OkStatus();
+}
+
 // assigned -> submitting, however long the database is away. nullopt: not ours to send.
 base::Task<absl::StatusOr<std::optional<ports::StartedExecution>>> start(ExecutionContext& context) {
   const Execution& execution = *context.execution;
@@ -156,11 +171,14 @@ bool may_have_chosen(const ExecutionContext& context) {
 
 base::Task<absl::StatusOr<Next>> submit(ExecutionContext context) {
   Execution& execution = *context.execution;
+  const absl::Status names = co_await wait_for_names(context);
+  if (absl::IsCancelled(names)) co_return names;
+  if (!names.ok()) co_return Next::kStop;  // still assigned: found again, or taken back
   // A server that chooses the ids itself: of two POSTs whose answers are lost nobody could tell which prompt is whose.
   const auto& abilities = context.connection.abilities();
   std::optional<base::Turns::Turn> alone;
   if (!abilities || !abilities->own_prompt_ids) {
-    const absl::Time patience = context.deps.clock.now() + context.config.lone_post_patience;
+    const absl::Time patience = context.deps.clock.now() + context.config.turn_patience;
     const absl::Status turn = co_await context.lone_posts.wait(patience);
     if (absl::IsDeadlineExceeded(turn)) co_return Next::kStop;  // still assigned: found again, or taken back
     if (!turn.ok()) co_return turn;
@@ -183,6 +201,10 @@ base::Task<absl::StatusOr<Next>> submit(ExecutionContext context) {
     co_return Next::kStop;
   }
   execution.load(*std::move(workflow));
+  // With one slot there is no next prompt to look at before this one's files are known.
+  if (context.instance.slots > 1) {
+    keep_turn(context, context.name_turns.needed_for(started->workflow, context.instance.unique_prefix));
+  }
   // A wish that came before the intent makes start() refuse; one that comes later is a cancel of what was sent.
   context.router.add(execution.row.client_prompt_id, context.execution);
   UnclearPost post;

@@ -94,6 +94,22 @@ TEST_P(StoreSuite, SlotsGrowAtOnceAndShrinkWhenTheyAreFree) {
   EXPECT_THAT(free_slots(), ElementsAre("1/0", "1/1", "1/2"));
 }
 
+// One prompt could write over another's file before that is copied.
+TEST_P(StoreSuite, WhereNamesOfFilesAreCommonThereIsTheFirstSlotAlone) {
+  const ports::InstanceId id = add_instance("gpu-1", 3);
+  const ports::Lease lease = connect(id);
+  ports::InstanceChange common;
+  common.unique_prefix = false;
+  must(instances().change("gpu-1", common));
+  EXPECT_THAT(free_slots(), ElementsAre("1/0"));
+  EXPECT_THAT(must(dispatch().claim({assignment(submit(), id, 1)}, "dispatcher-1")), IsEmpty());
+  claim(submit(), id, 0);
+  EXPECT_THAT(free_slots(), IsEmpty());
+  common.unique_prefix = true;
+  must(instances().change("gpu-1", common));
+  EXPECT_THAT(free_slots(), ElementsAre("1/1", "1/2"));
+}
+
 TEST_P(StoreSuite, ADrainingInstanceGetsNothingAndEndsWhatItHas) {
   const ports::InstanceId id = add_instance("gpu-1", 2);
   const ports::Lease lease = connect(id);

@@ -23,6 +23,7 @@ const std::map<std::string, PlantedBug> kBugs = {{"none", PlantedBug::kNone},
                                                  {"forgetful-ear", PlantedBug::kForgetfulEar},
                                                  {"careless-cancel", PlantedBug::kCarelessCancel},
                                                  {"one-queue-look", PlantedBug::kOneQueueLook},
+                                                 {"blind-neighbour", PlantedBug::kBlindNeighbour},
                                                  {"raw-result", PlantedBug::kRawResult}};
 
 std::vector<std::string> names_of_bugs() {

@@ -24,6 +24,7 @@ enum class PlantedBug {
   kForgetfulEar,      // the socket's word that a prompt has ended is not kept for a history that is wiped
   kCarelessCancel,    // a cancel interrupts whatever the server runs
   kOneQueueLook,      // the queue is not looked at a second time: its first answer is believed
+  kBlindNeighbour,    // a prompt does not see that it may write over the files of the one before it
   kRawResult,         // a server's NaN goes into the result as it is
 };
 

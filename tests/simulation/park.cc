@@ -35,10 +35,9 @@ struct BridgeProcess {
         artifacts(process.strand(), depot, depot_link, [&process] { return process.alive(); }),
         cache(process.strand(), redis, cache_link),
         hints(process.strand(), bus),
-        planted_store(process, store),
+        planted_store(process, store, planted),
         planted_connector(process, connector, fleet, planted),
-        service({process.strand(), process.clock(), process.random(), process.journal(),
-                 planted == PlantedBug::kPostBeforeIntent ? static_cast<ports::ExecutionStore&>(planted_store) : store,
+        service({process.strand(), process.clock(), process.random(), process.journal(), planted_store,
                  planted_connector, artifacts, cache, hints, observer},
                 std::move(config)) {}
 
@@ -49,7 +48,7 @@ struct BridgeProcess {
   testing::FakeProgressCache cache;
   testing::FakeHints hints;
   bridge::Observer observer;
-  EagerStore planted_store;
+  PlantedStore planted_store;
   PlantedConnector planted_connector;
   bridge::Bridge service;
 };
@@ -104,6 +103,7 @@ base::Task<absl::Status> add_instances(ports::InstanceStore& store, int count, i
     instance.api_url = "http://" + instance.name + ":8188";
     instance.ws_url = "ws://" + instance.name + ":8188";
     instance.slots = i == 1 ? slots_of_first : 1;
+    instance.unique_prefix = i != 2;
     auto added = co_await store.add(std::move(instance));
     if (!added.ok()) co_return added.status();
   }

@@ -1,5 +1,7 @@
 #include "tests/simulation/planted.h"
 
+#include <absl/strings/str_replace.h>
+
 #include "libs/common/base/status_macros.h"
 
 namespace renderyard::simulation {
@@ -154,10 +156,13 @@ class PlantedInstance final : public ports::ComfyInstance {
 
 }  // namespace
 
-base::Task<absl::StatusOr<std::optional<ports::StartedExecution>>> EagerStore::start(base::ExecutionId id,
-                                                                                     base::InstanceId instance,
-                                                                                     base::Epoch epoch,
-                                                                                     std::string client_id) {
+base::Task<absl::StatusOr<std::optional<ports::StartedExecution>>> PlantedStore::start(base::ExecutionId id,
+                                                                                       base::InstanceId instance,
+                                                                                       base::Epoch epoch,
+                                                                                       std::string client_id) {
+  if (bug_ != PlantedBug::kPostBeforeIntent) {
+    co_return co_await inner_.start(id, instance, epoch, std::move(client_id));
+  }
   ASSIGN_OR_CO_RETURN(ports::StartedExecution started, co_await inner_.load(id));
   if (started.execution.state != ports::ExecutionState::kAssigned) co_return std::optional<ports::StartedExecution>();
   process_.spawn(start_behind(inner_, id, instance, epoch, client_id));
@@ -167,9 +172,20 @@ base::Task<absl::StatusOr<std::optional<ports::StartedExecution>>> EagerStore::s
   co_return std::optional<ports::StartedExecution>(std::move(started));
 }
 
+base::Task<absl::StatusOr<ports::StartedExecution>> PlantedStore::load(base::ExecutionId id) {
+  auto loaded = co_await inner_.load(id);
+  const bool unsent = loaded.ok() && loaded->execution.state == ports::ExecutionState::kAssigned;
+  if (bug_ == PlantedBug::kBlindNeighbour && unsent) {
+    loaded->workflow = absl::StrReplaceAll(loaded->workflow, {{"SaveAnywhere", "PreviewImage"}});
+  }
+  co_return loaded;
+}
+
 std::unique_ptr<ports::ComfyInstance> PlantedConnector::instance(const ports::InstanceRow& row) {
   std::unique_ptr<ports::ComfyInstance> plain = inner_.instance(row);
-  if (bug_ == PlantedBug::kNone || bug_ == PlantedBug::kPostBeforeIntent) return plain;
+  if (bug_ == PlantedBug::kNone || bug_ == PlantedBug::kPostBeforeIntent || bug_ == PlantedBug::kBlindNeighbour) {
+    return plain;
+  }
   return std::make_unique<PlantedInstance>(process_, std::move(plain), *fleet_.at(row.api_url), bug_);
 }
 

@@ -14,10 +14,13 @@
 
 namespace renderyard::simulation {
 
-// POST before intent: start() answers before its commit, which goes on behind the caller's back.
-class EagerStore final : public ports::ExecutionStore {
+// The store with the bug, when it is one of its own; else as it is.
+//   kPostBeforeIntent  start() answers before its commit, which goes on behind the caller's back
+//   kBlindNeighbour    who reads a workflow before it is sent does not see that its nodes write where they like
+class PlantedStore final : public ports::ExecutionStore {
  public:
-  EagerStore(testing::sim::Process& process, ports::ExecutionStore& inner) : process_(process), inner_(inner) {}
+  PlantedStore(testing::sim::Process& process, ports::ExecutionStore& inner, PlantedBug bug)
+      : process_(process), inner_(inner), bug_(bug) {}
 
   base::Task<absl::StatusOr<std::optional<ports::StartedExecution>>> start(base::ExecutionId id,
                                                                            base::InstanceId instance, base::Epoch epoch,
@@ -53,7 +56,7 @@ class EagerStore final : public ports::ExecutionStore {
     return inner_.access(id);
   }
   base::Task<absl::StatusOr<ports::ExecutionRow>> read(base::ExecutionId id) override { return inner_.read(id); }
-  base::Task<absl::StatusOr<ports::StartedExecution>> load(base::ExecutionId id) override { return inner_.load(id); }
+  base::Task<absl::StatusOr<ports::StartedExecution>> load(base::ExecutionId id) override;
   base::Task<absl::StatusOr<std::optional<ports::Advanced>>> advance(ports::Advance step) override {
     return inner_.advance(std::move(step));
   }
@@ -101,6 +104,7 @@ class EagerStore final : public ports::ExecutionStore {
  private:
   testing::sim::Process& process_;
   ports::ExecutionStore& inner_;
+  PlantedBug bug_;
 };
 
 // Gives instances with the bug, when it is one of theirs; else plain ones.

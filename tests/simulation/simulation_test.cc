@@ -86,6 +86,10 @@ TEST(Simulation, FindsAQueueThatIsLookedAtOnce) {
   EXPECT_NE(found_by(PlantedBug::kOneQueueLook, 1000), 0u) << "not found within 1,000 seeds";
 }
 
+TEST(Simulation, FindsAPromptThatWritesOverTheLastOnesFile) {
+  EXPECT_NE(found_by(PlantedBug::kBlindNeighbour, 1000), 0u) << "not found within 1,000 seeds";
+}
+
 TEST(Simulation, FindsAResultThatPostgresRefuses) {
   EXPECT_NE(found_by(PlantedBug::kRawResult, 1000), 0u) << "not found within 1,000 seeds";
 }

@@ -16,7 +16,13 @@ std::string node(const std::string& id, const std::string& class_type, const std
 
 constexpr int kLeastJobs = 20;
 
-PlannedJob plan_job(base::Random& random, int n) {
+// In some plans most jobs write over what the last one wrote.
+struct Habits {
+  double anywhere = 0.3;  // a node that writes where it likes, of all that write
+  double over = 0.2;      // over a file that is there, of those
+};
+
+PlannedJob plan_job(base::Random& random, int n, const Habits& habits = {}) {
   PlannedJob job;
   job.n = n;
   const double kind = random.unit();
@@ -49,8 +55,9 @@ PlannedJob plan_job(base::Random& random, int n) {
   const int outputs = 1 + static_cast<int>(random.below(2));
   for (int i = 0; i < outputs; ++i) {
     const std::string id = std::to_string(10 + i);
-    const bool anywhere = random.chance(0.3);
-    workflow += "," + (anywhere ? node(id, "SaveAnywhere", R"("images":["2",0],"path":"stills/pic")")
+    const bool anywhere = random.chance(habits.anywhere);
+    const std::string path = random.chance(habits.over) ? "stills/latest-" + id + ".png" : "stills/pic";
+    workflow += "," + (anywhere ? node(id, "SaveAnywhere", R"("images":["2",0],"path":")" + path + "\"")
                                 : node(id, "SaveImage", R"("images":["2",0],"filename_prefix":"pic")"));
     job.out_nodes.push_back(id);
   }
@@ -77,8 +84,9 @@ std::vector<PlannedJob> plan_jobs(base::Random& random) {
   std::vector<PlannedJob> plan;
   const int count = kLeastJobs + static_cast<int>(random.below(10));
   absl::Duration at;
+  const Habits habits = random.chance(0.2) ? Habits{0.8, 0.9} : Habits{};
   for (int n = 1; n <= count; ++n) {
-    PlannedJob job = plan_job(random, n);
+    PlannedJob job = plan_job(random, n, habits);
     // Bursts and gaps.
     if (random.chance(0.5)) at += random.jitter(absl::Seconds(5));
     job.at = at;

@@ -31,6 +31,11 @@ bool usable(const FakeDatabase& database, const ports::InstanceRow& row) {
   return in_service(row) && is_fit(row, database.now()) && connected && database.live_lease(row.id) != nullptr;
 }
 
+// Where names of files are common to prompts there is the first slot alone.
+int slots_of(const ports::InstanceRow& row) {
+  return row.unique_prefix ? row.slots : 1;
+}
+
 bool has_occupied_slot(Transaction& txn, ports::InstanceId instance) {
   const auto& slots = txn.tables().slots;
   return std::any_of(slots.begin(), slots.end(),
@@ -45,7 +50,7 @@ ports::Fleet read_fleet(Transaction& txn) {
   }
   for (const auto& [key, execution] : txn.tables().slots) {
     const ports::InstanceRow& row = txn.database().instance(key.first)->row;
-    if (execution || key.second >= row.slots || !usable(txn.database(), row)) continue;
+    if (execution || key.second >= slots_of(row) || !usable(txn.database(), row)) continue;
     if (lets_only_one_through(row) && (key.second > 0 || has_occupied_slot(txn, key.first))) continue;
     ports::FreeSlot slot;
     slot.instance_id = key.first;
@@ -93,7 +98,7 @@ absl::StatusOr<std::vector<ports::ClaimedExecution>> claim_jobs(Transaction& txn
     const JobRecord* found = txn.database().job(assignment.job_id);
     if (free == txn.tables().slots.end() || free->second) continue;
     const ports::InstanceRow& instance = txn.database().instance(assignment.instance_id)->row;
-    if (assignment.slot_no >= instance.slots || !in_service(instance)) continue;
+    if (assignment.slot_no >= slots_of(instance) || !in_service(instance)) continue;
     if (found == nullptr || !claimable(*found, txn.now()) || txn.database().row_locked(assignment.job_id)) continue;
     JobRecord job = *found;
 

@@ -22,6 +22,12 @@ inline std::string simple_graph(int color) {
          node(3, "SaveImage", R"("images":["2",0],"filename_prefix":"pic")") + "}";
 }
 
+// 3: saved under a name that it has in common with every other such graph: no text stands where the prefix does.
+inline std::string common_name_graph(int color) {
+  return "{" + pictures(1, color) + "," + node(2, "ImageInvert", R"("image":["1",0])") + "," +
+         node(3, "SaveImage", R"("images":["2",0],"filename_prefix":7)") + "}";
+}
+
 // 2 takes `seconds` in 100 steps, looks at interrupts in each, and shows previews of this kind (none, JPEG, PNG).
 inline std::string slow_node(double seconds, int salt, const std::string& preview = "none") {
   return node(2, "BridgeSlow",

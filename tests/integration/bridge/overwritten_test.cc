@@ -155,32 +155,46 @@ TEST_P(OverwrittenTest, AFileThatWasWrittenAgainLongAfterItsPromptsEndFailsTheJo
   }
 }
 
-// A node that writes what it was told to write, over what is there: the second prompt runs while the first one's file
-// waits to be copied.
-TEST_P(OverwrittenTest, ANameThatTheNextPromptUsedAgainGivesNeitherJobTheOthersBytes) {
-  keep_names(2);
-  front_->hold("/view");
-  const auto first = lab_->order(simple_graph(1));
-  ASSERT_TRUE(lab_->until([&] { return front_->held() == 1; }));
-  const auto second = lab_->order(slow_graph(absl::ToDoubleSeconds(kLongAfter), 1));
-  ASSERT_TRUE(lab_->until([&] { return lab_->ledger("ended", second) == 1; }));
-  const auto files = ledger_files(*lab_, second);
-  ASSERT_EQ(files.size(), 1u);
-  const std::string bytes = get(lab_->sim().url() + "/view?filename=" + files[0].filename).body;
-  ASSERT_EQ(sha256_hex(bytes), files[0].sha256);
-  overwrite(first, bytes);
-  front_->release();
-  ASSERT_TRUE(lab_->until_final(first));
-  ASSERT_TRUE(lab_->until_final(second));
-  if (tells_ends()) expect_overwritten(first);  // else nobody can know, as above: keep one slot there
-  expect_its_own_picture(second);
+// A node that writes where it likes may write over the file of the last one: it waits until that is copied, whoever
+// copies it. A prompt that cannot goes past it.
+TEST_P(OverwrittenTest, APromptThatMayWriteOverAnothersFileIsSentWhenThatIsCopied) {
+  ASSERT_TRUE(lab_->until_connected());
+  ports::InstanceChange change;
+  change.slots = 3;
+  lab_->change(change);
+  ASSERT_TRUE(lab_->until([&] { return lab_->count_in_journal("instance_changed") == 1; }));
+  for (const bool restarted : {false, true}) {
+    SCOPED_TRACE(restarted);
+    front_->hold("/view");
+    const int held = front_->held();
+    const auto first = lab_->order(common_name_graph(1));
+    ASSERT_TRUE(lab_->until([&] { return front_->held() == held + 1; }));
+    const auto second = lab_->order(common_name_graph(2));
+    if (restarted) {
+      lab_->kill_bridge();
+      lab_->start_bridge();
+      ASSERT_TRUE(lab_->until([&] { return front_->held() == held + 2; })) << "the first is not copied again";
+    }
+    const int before = front_->held();
+    const auto third = lab_->order(simple_graph(3));
+    ASSERT_TRUE(lab_->until([&] { return front_->held() == before + 1; })) << "the third waits too";
+    EXPECT_EQ(lab_->ledger("accepted", second), 0);
+    EXPECT_EQ(lab_->row(second).state, ExecutionState::kAssigned);
+    front_->release();
+    for (const auto execution : {first, second, third}) {
+      ASSERT_TRUE(lab_->until_final(execution));
+      expect_its_own_picture(execution);
+    }
+    EXPECT_GE(lab_->row(second).submitted_at, lab_->row(first).completed_at);
+  }
 }
 
-// With one slot there is no next prompt before the file was copied, unless it lies where nobody else writes.
+// There is no next prompt before the file was copied, unless it lies where nobody else writes; with names that are
+// common to all, however many slots there are.
 TEST_P(OverwrittenTest, TheSlotOfAFileThatMayBeWrittenOverIsFreeOnlyWhenItWasCopied) {
   for (const bool unique : {true, false}) {
     SCOPED_TRACE(unique);
-    if (!unique) keep_names();
+    if (!unique) keep_names(2);
     ASSERT_TRUE(lab_->until_connected());
     front_->hold("/view");
     const int held = front_->held();

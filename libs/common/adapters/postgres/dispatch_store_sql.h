@@ -20,13 +20,17 @@ namespace renderyard::postgres::sql {
   " AND i.status_id IN (SELECT id FROM comfyui_instance_statuses WHERE name IN ('connected', 'polling'))" \
   " AND EXISTS (SELECT FROM instance_leases l WHERE l.instance_id = i.id AND l.expires_at > clock_timestamp())"
 
+// Where names of files are common to prompts, one may write over another's before it is copied: there is the first slot
+// alone.
+#define RENDERYARD_SLOTS "(CASE WHEN i.unique_prefix THEN i.slots ELSE 1 END)"
+
 // While a circuit is half-open, the first slot alone is free, and only when no other is in use: one execution goes
 // through. At least one row, by instance and slot: instances enabled, instances usable, a free slot (NULLs when there
 // is none).
 inline constexpr Statement kFleet = {"fleet", R"(
 WITH usable AS (
-  SELECT i.id, i.slots, i.circuit_open_until IS NOT NULL AS half_open FROM comfyui_instances i WHERE )" RENDERYARD_USABLE
-                                              R"(),
+  SELECT i.id, )" RENDERYARD_SLOTS R"( AS slots, i.circuit_open_until IS NOT NULL AS half_open
+  FROM comfyui_instances i WHERE )" RENDERYARD_USABLE R"(),
 free AS (
   SELECT s.instance_id, s.slot_no FROM instance_slots s JOIN usable ON usable.id = s.instance_id
   WHERE s.execution_id IS NULL AND s.slot_no < usable.slots AND (NOT usable.half_open OR (s.slot_no = 0 AND NOT EXISTS (
@@ -53,7 +57,7 @@ WITH wanted AS (
 slot AS (
   SELECT s.instance_id, s.slot_no FROM instance_slots s JOIN comfyui_instances i ON i.id = s.instance_id
   WHERE (s.instance_id, s.slot_no) IN (SELECT w.instance_id, w.slot_no FROM wanted w) AND s.execution_id IS NULL
-    AND s.slot_no < i.slots AND )" RENDERYARD_IN_SERVICE R"(
+    AND s.slot_no < )" RENDERYARD_SLOTS R"( AND )" RENDERYARD_IN_SERVICE R"(
   FOR UPDATE OF s SKIP LOCKED),
 job AS (
   SELECT j.id, j.submitted_by, j.attempt + 1 AS attempt FROM jobs j

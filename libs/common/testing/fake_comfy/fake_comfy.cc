@@ -353,10 +353,13 @@ void FakeComfy::end_node() {
     const auto slash = node.filename_prefix.rfind('/');
     if (slash != std::string::npos) file.subfolder = node.filename_prefix.substr(0, slash);
     const std::string stem = slash == std::string::npos ? node.filename_prefix : node.filename_prefix.substr(slash + 1);
-    const int number = ++file_counters_[node.filename_prefix];
-    char counter[16];
-    std::snprintf(counter, sizeof counter, "_%05d_.png", number);
-    file.filename = stem + counter;
+    file.filename = stem;
+    if (!stem.ends_with(".png")) {
+      const int number = ++file_counters_[node.filename_prefix];
+      char counter[16];
+      std::snprintf(counter, sizeof counter, "_%05d_.png", number);
+      file.filename += counter;
+    }
     write_file(file, file_content(run.prompt.picture, node.id));
     boost::json::object item{{"filename", file.filename}, {"subfolder", file.subfolder}, {"type", file.type}};
     boost::json::object output{{"images", boost::json::array{item}}};
@@ -425,8 +428,13 @@ void FakeComfy::finish_run(domain::HistoryEnd end, std::optional<domain::Executi
   history_.insert_or_assign(run.prompt.prompt_id, std::move(done));
   if (forgets_ended_) forget(false);
   if (!overwrites_ended_) return;
-  world_.after(kOverwrittenAfter, [this, files = run.files] {
-    for (const domain::OutputFile& file : files) overwrite(file);
+  // What another prompt wrote there meanwhile is left alone: it may have ended just now.
+  std::vector<std::optional<std::string>> etags;
+  for (const domain::OutputFile& file : run.files) etags.push_back(files_.at(file_key(file)).version.etag);
+  world_.after(kOverwrittenAfter, [this, files = run.files, etags = std::move(etags)] {
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      if (files_.at(file_key(files[i])).version.etag == etags[i]) overwrite(files[i]);
+    }
     note("files of a prompt that has ended are overwritten by somebody");
   });
 }

@@ -2,7 +2,8 @@
 //
 // Known classes: every class is a node that takes time, except
 //   SaveImage    output node: writes one file under inputs.filename_prefix
-//   SaveAnywhere output node of somebody else's making: writes one file under inputs.path, as it stands
+//   SaveAnywhere output node of somebody else's making: writes one file under inputs.path, as it stands; one that
+//                ends in .png is the file's whole name, which the next prompt that names it writes over
 //   SaveImageWebsocket  output node: sends two pictures over the socket and leaves nothing else
 //   HangingNode  says nothing and does nothing until it is interrupted, or for kHangs, after which it raises
 //   DeafNode     says nothing for kDeafFor and does not look whether it is interrupted before that

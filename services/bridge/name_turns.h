@@ -1,0 +1,52 @@
+// Prompts that may leave files under names common to others, one after the other at their instance: from before the
+// POST of one until its files are copied no other is sent there, or its bytes could be delivered as this one's.
+// (Servers that tell when a prompt ended show such an overwrite only when it comes seconds later, others not at all.)
+//
+// An execution holds the turn while it is not known that it cannot leave such files; so those that another process
+// posted hold it too, however many they are. Thread-safety: on the strand.
+#pragma once
+
+#include <string_view>
+
+#include "libs/common/base/event.h"
+#include "libs/common/domain/common_names.h"
+
+namespace renderyard::bridge {
+
+class NameTurns {
+ public:
+  NameTurns(base::Strand& strand, base::Clock& clock) : freed_(strand, clock) {}
+
+  // Held until it is destroyed.
+  class Turn {
+   public:
+    explicit Turn(NameTurns& turns) : turns_(turns) { ++turns_.holders_; }
+    ~Turn() {
+      if (--turns_.holders_ == 0) turns_.freed_.notify();
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    NameTurns& turns_;
+  };
+
+  bool free() const { return holders_ == 0; }
+  // Woken when it may have become free: who wants it looks again, and takes it in the same step. No order among those
+  // who wait.
+  base::Event& freed() { return freed_; }
+
+  // Of a workflow's text, by what was seen here so far.
+  bool needed_for(std::string_view workflow_json, bool unique_prefix) const {
+    return domain::may_use_common_names(workflow_json, unique_prefix, writers_);
+  }
+  // A node of this class left such a file.
+  void saw_writer(std::string_view node_class);
+
+ private:
+  int holders_ = 0;
+  base::Event freed_;
+  domain::NodeClasses writers_;  // at most kMostWriters
+};
+
+}  // namespace renderyard::bridge
