@@ -86,6 +86,7 @@ base::Task<absl::Status> Bridge::route_wake(base::ExecutionId execution) {
 base::Task<absl::Status> Bridge::lease_loop() {
   absl::Time renew_at = deps_.clock.now() + config_.lease_renew;
   for (;;) {
+    const absl::Time next = deps_.clock.now() + config_.look_every;
     absl::Status status;
     // Renewing comes first: after a long stop our own leases have run out, and while nobody else took them they are
     // still ours under the same epoch.
@@ -104,8 +105,8 @@ base::Task<absl::Status> Bridge::lease_loop() {
       deps_.observer.store(!store_away_);
       deps_.journal.warning(store_away_ ? "store_away" : "store_back", {{base::key::kReason, status.ToString()}});
     }
-    const absl::Time deadline = deps_.clock.now() + config_.look_every;
-    const absl::Status rested = co_await leases_.wait_until(deadline);
+    CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(config_.look_gap));
+    const absl::Status rested = co_await leases_.wait_until(next);
     if (absl::IsCancelled(rested)) co_return rested;
   }
 }
@@ -137,25 +138,26 @@ base::Task<absl::Status> Bridge::acquire(bool own_restart) {
 
 base::Task<absl::Status> Bridge::news_loop() {
   for (;;) {
+    const absl::Time next = deps_.clock.now() + config_.look_every;
     const absl::Status looked = co_await look_for_news();
     if (absl::IsCancelled(looked)) co_return looked;
-    CO_RETURN_IF_ERROR(co_await rest(news_));
+    CO_RETURN_IF_ERROR(co_await rest(news_, next));
   }
 }
 
 base::Task<absl::Status> Bridge::rows_loop() {
   for (;;) {
+    const absl::Time next = deps_.clock.now() + config_.look_every;
     const absl::Status read = co_await read_rows();
     if (absl::IsCancelled(read)) co_return read;
-    CO_RETURN_IF_ERROR(co_await rest(rows_));
+    CO_RETURN_IF_ERROR(co_await rest(rows_, next));
   }
 }
 
 // Until the next hint or the next look, whichever is first, and never at once.
-base::Task<absl::Status> Bridge::rest(base::Event& hinted) {
+base::Task<absl::Status> Bridge::rest(base::Event& hinted, absl::Time next) {
   CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(config_.look_gap));
-  const absl::Time deadline = deps_.clock.now() + config_.look_every;
-  const absl::Status rested = co_await hinted.wait_until(deadline);
+  const absl::Status rested = co_await hinted.wait_until(next);
   if (absl::IsCancelled(rested)) co_return rested;
   co_return absl::OkStatus();
 }

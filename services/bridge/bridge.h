@@ -52,7 +52,7 @@ class Bridge {
   base::Task<absl::Status> rows_loop();
   base::Task<absl::Status> look_for_news();
   base::Task<absl::Status> read_rows();
-  base::Task<absl::Status> rest(base::Event& hinted);
+  base::Task<absl::Status> rest(base::Event& hinted, absl::Time next);
   base::Task<absl::Status> renew();
   base::Task<absl::Status> acquire(bool own_restart);
   base::Task<absl::Status> work(std::shared_ptr<Held> held);

@@ -33,9 +33,8 @@ class ChangesTest : public ::testing::TestWithParam<bool> {
   }
 
   bool hinted() const { return GetParam(); }
-  // A look comes a second after the last one had come back, and lasts as long as it lasts: what is changed just after
-  // it was read waits for all of that. The rest is for a machine that does something else at that moment.
-  absl::Duration limit() const { return hinted() ? kPromise : 2 * kPromise; }
+  // Either way; the rest is for a machine that does something else at that moment.
+  static absl::Duration limit() { return kPromise + absl::Milliseconds(250); }
   // From the commit that `change` makes to its effect. By the lab's clock.
   template <class Change, class Effect>
   absl::Duration time_of(Change change, Effect effect) {
