@@ -14,7 +14,9 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 # A compiler cache and a fast linker when the machine has them; the build is the same without.
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  # Precompiled headers (Precompiled.cmake) are cached with what they were made of, not with when.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE_PROGRAM})
+  add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:SHELL:-Xclang -fno-pch-timestamp>")
 endif()
 find_program(MOLD_PROGRAM mold)
 if(MOLD_PROGRAM)

@@ -6,6 +6,7 @@ add_library(renderyard_store_suite OBJECT
 target_include_directories(renderyard_store_suite PUBLIC ${PROJECT_SOURCE_DIR})
 target_link_libraries(renderyard_store_suite PUBLIC renderyard_ports GTest::gtest GTest::gmock Boost::json absl::strings
   PRIVATE renderyard_warnings)
+target_precompile_headers(renderyard_store_suite REUSE_FROM renderyard_precompiled_test)
 
 renderyard_test(store_conformance_fake_test LABEL conformance
   SOURCES fake_test.cc
