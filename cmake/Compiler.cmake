@@ -10,6 +10,9 @@ set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# For all, or some could not share precompiled headers with others.
+add_compile_options(-pthread)
+add_link_options(-pthread)
 
 # A compiler cache and a fast linker when the machine has them; the build is the same without.
 find_program(CCACHE_PROGRAM ccache)

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "libs/common/base/event.h"
+#include "libs/common/base/passes.h"
 #include "libs/common/base/status_macros.h"
 #include "libs/common/runtime/admin_http.h"
 #include "libs/common/runtime/kernel_random.h"
@@ -124,7 +125,7 @@ void Service::stop(absl::Status reason) {
   state_->begin_stop(std::move(reason));
 }
 
-int Service::run() {
+int Service::run(Pace pace) {
   State& state = *state_;
   if (!state.options.port_file.empty()) std::remove(state.options.port_file.c_str());  // of an earlier life
   base::spawn_root(state.strand, main_task(), [&state](absl::Status status) {
@@ -132,7 +133,11 @@ int Service::run() {
     state.io.stop();
   });
   try {
-    state.io.run();
+    if (pace == Pace::kInPasses) {
+      base::run_in_passes(state.io);
+    } else {
+      state.io.run();
+    }
   } catch (const std::exception& error) {
     state.outcome = absl::InternalError(absl::StrCat("exception in the logic thread: ", error.what()));
   }

@@ -1,8 +1,10 @@
 #include "services/bridge/comfy/comfy_io.h"
 
+#include "libs/common/base/passes.h"
+
 namespace renderyard::comfy {
 
-ComfyIo::ComfyIo() : work_(context_.get_executor()), thread_([this] { context_.run(); }) {}
+ComfyIo::ComfyIo() : work_(context_.get_executor()), thread_([this] { base::run_in_passes(context_); }) {}
 
 ComfyIo::~ComfyIo() {
   stop();
