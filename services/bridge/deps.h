@@ -33,9 +33,9 @@ struct Config {
   ports::BridgeIdentity identity;
   absl::Duration lease_ttl = absl::Seconds(12);
   absl::Duration lease_renew = absl::Seconds(3);
-  absl::Duration lease_margin = absl::Seconds(3);    // local trust ends this much before the lease
-  // For assigned rows, wishes, free leases, changed instances; from the beginning of a look to that of the next. What is
-  // changed just after it was read is to be noticed within a second.
+  absl::Duration lease_margin = absl::Seconds(3);  // local trust ends this much before the lease
+  // For assigned rows, wishes, free leases, changed instances; from the beginning of a look to that of the next. What
+  // is changed just after it was read is to be noticed within a second.
   absl::Duration look_every = absl::Milliseconds(700);
   absl::Duration look_gap = absl::Milliseconds(20);  // the least between two looks, however many hints come
   int leases_per_look = 64;

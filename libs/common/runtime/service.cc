@@ -11,11 +11,11 @@
 #include <utility>
 
 #include "libs/common/base/event.h"
-#include "libs/common/base/passes.h"
 #include "libs/common/base/status_macros.h"
 #include "libs/common/runtime/admin_http.h"
 #include "libs/common/runtime/kernel_random.h"
 #include "libs/common/runtime/log.h"
+#include "libs/common/runtime/passes.h"
 #include "libs/common/runtime/system_clock.h"
 #include "libs/common/runtime/warden.h"
 
@@ -134,7 +134,7 @@ int Service::run(Pace pace) {
   });
   try {
     if (pace == Pace::kInPasses) {
-      base::run_in_passes(state.io);
+      run_in_passes(state.io);
     } else {
       state.io.run();
     }

@@ -93,7 +93,7 @@ class Service {
   // Logic thread: begin the stop. An error makes the exit code 1.
   void stop(absl::Status reason = absl::OkStatus());
   // Blocks until stopped; the exit code. Once. kInPasses: for a service with thousands of events a second, see
-  // libs/common/base/passes.h.
+  // libs/common/runtime/passes.h.
   enum class Pace { kAtOnce, kInPasses };
   int run(Pace pace = Pace::kAtOnce);
 

@@ -2,7 +2,7 @@
 // reading: a client that does not read stops the messages of all clients of a ComfyUI server. Thread-safety: post from
 // any thread; everything that the thread runs is single-threaded. Ownership: outlives every HttpClient, WsTransport and
 // ComfySocket that was given it. It runs in
-// passes (libs/common/base/passes.h).
+// passes (libs/common/runtime/passes.h).
 #pragma once
 
 #include <boost/asio/executor_work_guard.hpp>

@@ -1,8 +1,8 @@
-#include "libs/common/base/passes.h"
+#include "libs/common/runtime/passes.h"
 
 #include <thread>
 
-namespace renderyard::base {
+namespace renderyard::runtime {
 
 void run_in_passes(boost::asio::io_context& context) {
   using Clock = std::chrono::steady_clock;
@@ -17,4 +17,4 @@ void run_in_passes(boost::asio::io_context& context) {
   }
 }
 
-}  // namespace renderyard::base
+}  // namespace renderyard::runtime

@@ -6,12 +6,12 @@
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 
-namespace renderyard::base {
+namespace renderyard::runtime {
 
-inline constexpr std::chrono::milliseconds kPass{1};  // what a handler may wait for others, on a busy thread
-inline constexpr int kBusyAfter = 32;                 // passes in a row, each begun within kPass of the end of the last
+inline constexpr std::chrono::microseconds kPass{1000};  // what a handler may wait for others, on a busy thread
+inline constexpr int kBusyAfter = 32;  // passes in a row, each begun within kPass of the end of the last
 
 // Until the context is stopped or has nothing more to wait for. What a handler throws comes out.
 void run_in_passes(boost::asio::io_context& context);
 
-}  // namespace renderyard::base
+}  // namespace renderyard::runtime
