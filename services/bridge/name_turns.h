@@ -1,6 +1,7 @@
 // Prompts that may leave files under names common to others, one after the other at their instance: from before the
 // POST of one until its files are copied no other is sent there, or its bytes could be delivered as this one's.
 // (Servers that tell when a prompt ended show such an overwrite only when it comes seconds later, others not at all.)
+// docs/adr/0008-one-writer-of-common-names.md.
 //
 // An execution holds the turn while it is not known that it cannot leave such files; so those that another process
 // posted hold it too, however many they are. Thread-safety: on the strand.
