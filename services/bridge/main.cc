@@ -208,5 +208,5 @@ int main(int argc, char** argv) {
                    },
                .run = [&logic] { return logic.run(); },
                .stop = [&logic] { logic.stop(); }});
-  return service.run(runtime::Service::Pace::kInPasses);
+  return service.run();
 }

@@ -15,7 +15,6 @@
 #include "libs/common/runtime/admin_http.h"
 #include "libs/common/runtime/kernel_random.h"
 #include "libs/common/runtime/log.h"
-#include "libs/common/runtime/passes.h"
 #include "libs/common/runtime/system_clock.h"
 #include "libs/common/runtime/warden.h"
 
@@ -125,7 +124,7 @@ void Service::stop(absl::Status reason) {
   state_->begin_stop(std::move(reason));
 }
 
-int Service::run(Pace pace) {
+int Service::run() {
   State& state = *state_;
   if (!state.options.port_file.empty()) std::remove(state.options.port_file.c_str());  // of an earlier life
   base::spawn_root(state.strand, main_task(), [&state](absl::Status status) {
@@ -133,11 +132,7 @@ int Service::run(Pace pace) {
     state.io.stop();
   });
   try {
-    if (pace == Pace::kInPasses) {
-      run_in_passes(state.io);
-    } else {
-      state.io.run();
-    }
+    state.io.run();
   } catch (const std::exception& error) {
     state.outcome = absl::InternalError(absl::StrCat("exception in the logic thread: ", error.what()));
   }

@@ -92,10 +92,8 @@ class Service {
   void announce(std::string_view name, std::string_view address);
   // Logic thread: begin the stop. An error makes the exit code 1.
   void stop(absl::Status reason = absl::OkStatus());
-  // Blocks until stopped; the exit code. Once. kInPasses: for a service with thousands of events a second, see
-  // libs/common/runtime/passes.h.
-  enum class Pace { kAtOnce, kInPasses };
-  int run(Pace pace = Pace::kAtOnce);
+  // Blocks until stopped; the exit code. Once.
+  int run();
 
  private:
   struct State;
