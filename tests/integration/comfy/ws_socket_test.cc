@@ -1,4 +1,5 @@
 // The WebSocket to ComfyUI, against scripted servers.
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -262,9 +263,14 @@ TEST_F(WsSocketTest, AListenerMayDieAtAnyTime) {
   auto socket = connect(server.url());
   ASSERT_TRUE(socket.ok()) << socket.status();
   int heard = 0;
-  base::spawn_root(strand_, (*socket)->listen([&heard](const ComfyMessage&) { ++heard; }), [](const absl::Status&) {});
+  auto listener = std::make_shared<int*>(&heard);
+  const std::weak_ptr<int*> alive = listener;
+  auto hear = [listener = std::move(listener)](const ComfyMessage&) { ++**listener; };
+  base::spawn_root(strand_, (*socket)->listen(std::move(hear)), [](const absl::Status&) {});
   while (heard < 100 || strand_.waiting() == 0) io_.run_one();
   strand_.drop_all();
+  // Coroutines are taken down by their executor: what is before that in its queue is heard.
+  while (!alive.expired()) io_.run_one();
   const int before = heard;
   over.set();
   server.finish();
