@@ -1,10 +1,8 @@
 #include "services/bridge/comfy/comfy_io.h"
 
-#include "libs/common/runtime/passes.h"
-
 namespace renderyard::comfy {
 
-ComfyIo::ComfyIo() : work_(context_.get_executor()), thread_([this] { runtime::run_in_passes(context_); }) {}
+ComfyIo::ComfyIo() : work_(context_.get_executor()), thread_([this] { context_.run(); }) {}
 
 ComfyIo::~ComfyIo() {
   stop();

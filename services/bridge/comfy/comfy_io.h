@@ -1,8 +1,7 @@
 // ComfyIo: the one thread on which libcurl and the WebSockets to ComfyUI run, so that a busy bridge never stops
 // reading: a client that does not read stops the messages of all clients of a ComfyUI server. Thread-safety: post from
 // any thread; everything that the thread runs is single-threaded. Ownership: outlives every HttpClient, WsTransport and
-// ComfySocket that was given it. It runs in
-// passes (libs/common/runtime/passes.h).
+// ComfySocket that was given it.
 #pragma once
 
 #include <boost/asio/executor_work_guard.hpp>
