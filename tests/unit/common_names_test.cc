@@ -26,6 +26,8 @@ TEST(CommonNames, APrefixThatIsPutIntoTheExecutionsFolderIsItsOwn) {
 
 TEST(CommonNames, APrefixThatANodeGivesCannotBePutAnywhere) {
   EXPECT_TRUE(may(R"({"class_type":"SaveImage","inputs":{"images":["2",0],"filename_prefix":["1",0]}})"));
+  EXPECT_TRUE(may(R"({"class_type":"SaveImage","inputs":{"filename_prefix":"pic","filename_prefix":["1",0]}})"))
+      << "ComfyUI takes the last of two";
 }
 
 TEST(CommonNames, ANodeThatEndsTheGraphMayWriteWhatItLikes) {

@@ -42,7 +42,7 @@ bool may_use_common_names(std::string_view workflow_json, bool unique_prefix, co
       if (part.key == "class_type") node.class_type = json_string(part.value);
       if (part.key != "inputs") continue;
       for (const JsonMember& input : json_members(part.value)) {
-        if (input.key == "filename_prefix" && is_json_string(input.value)) node.own_folder = unique_prefix;
+        if (input.key == "filename_prefix") node.own_folder = unique_prefix && is_json_string(input.value);
         std::string source = linked_node(input.value);
         if (!source.empty()) taken.insert(std::move(source));
       }
