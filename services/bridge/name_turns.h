@@ -7,9 +7,17 @@
 // posted hold it too, however many they are. Thread-safety: on the strand.
 #pragma once
 
+#include <absl/status/status.h>
+#include <absl/time/time.h>
+
+#include <cstdint>
+#include <set>
 #include <string_view>
 
+#include "libs/common/base/clock.h"
 #include "libs/common/base/event.h"
+#include "libs/common/base/strand.h"
+#include "libs/common/base/task.h"
 #include "libs/common/domain/common_names.h"
 
 namespace renderyard::bridge {
@@ -32,10 +40,11 @@ class NameTurns {
     NameTurns& turns_;
   };
 
-  bool free() const { return holders_ == 0; }
-  // Woken when it may have become free: who wants it looks again, and takes it in the same step. No order among those
-  // who wait.
-  base::Event& freed() { return freed_; }
+  // Nobody holds it, and nobody waits for it.
+  bool free() const { return holders_ == 0 && line_.empty(); }
+  // OK: nobody holds it, and it belongs to the Turn that must be made at once. The first who came is the first to have
+  // it. DEADLINE_EXCEEDED at `deadline`, CANCELLED: it is left to the next.
+  base::Task<absl::Status> wait(absl::Time deadline);
 
   // Of a workflow's text, by what was seen here so far.
   bool needed_for(std::string_view workflow_json, bool unique_prefix) const {
@@ -46,6 +55,8 @@ class NameTurns {
 
  private:
   int holders_ = 0;
+  std::uint64_t next_place_ = 0;
+  std::set<std::uint64_t> line_;  // of those who wait
   base::Event freed_;
   domain::NodeClasses writers_;  // at most kMostWriters
 };

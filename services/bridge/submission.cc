@@ -38,7 +38,7 @@ base::Task<absl::Status> wait_for_names(ExecutionContext& context) {
     if (!turns.needed_for(loaded->workflow, context.instance.unique_prefix)) co_return absl::OkStatus();
   }
   const absl::Time patience = context.deps.clock.now() + context.config.turn_patience;
-  while (!turns.free()) CO_RETURN_IF_ERROR(co_await turns.freed().wait_until(patience));
+  CO_RETURN_IF_ERROR(co_await turns.wait(patience));
   context.execution->name_turn.emplace(turns);
   co_return absl::OkStatus();
 }

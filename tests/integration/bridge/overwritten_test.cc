@@ -189,6 +189,39 @@ TEST_P(OverwrittenTest, APromptThatMayWriteOverAnothersFileIsSentWhenThatIsCopie
   }
 }
 
+// However many wait: they are sent one after the other, as they came. Whose job is cancelled meanwhile is not sent, and
+// keeps the turn from nobody.
+TEST_P(OverwrittenTest, OfManyThatMayWriteOverEachOthersFilesEachIsSentInItsTurn) {
+  ASSERT_TRUE(lab_->until_connected());
+  ports::InstanceChange change;
+  change.slots = 7;
+  lab_->change(change);
+  ASSERT_TRUE(lab_->until([&] { return lab_->count_in_journal("instance_changed") == 1; }));
+  front_->hold("/view");
+  std::vector<ports::ExecutionId> executions = {lab_->order(common_name_graph(1))};
+  ASSERT_TRUE(lab_->until([&] { return front_->held() == 1; }));
+  for (int color = 2; color <= 6; ++color) executions.push_back(lab_->order(common_name_graph(color)));
+  // It needs no turn and came last: when it has been at the server, the others are in line.
+  const auto passing = lab_->order(simple_graph(7));
+  ASSERT_TRUE(lab_->until([&] { return front_->held() == 2; }));
+  const std::vector<ports::ExecutionId> cancelled = {executions[1], executions[3]};
+  for (const auto execution : cancelled) lab_->wish_cancel(execution);
+  executions = {executions[0], executions[2], executions[4], executions[5]};
+  front_->release();
+  for (const auto execution : executions) {
+    ASSERT_TRUE(lab_->until_final(execution));
+    expect_its_own_picture(execution);
+  }
+  for (std::size_t n = 1; n < executions.size(); ++n) {
+    EXPECT_GE(lab_->row(executions[n]).submitted_at, lab_->row(executions[n - 1]).completed_at) << n;
+  }
+  ASSERT_TRUE(lab_->until_final(passing));
+  for (const auto execution : cancelled) {
+    EXPECT_EQ(lab_->row(execution).state, ExecutionState::kAssigned) << "the dispatcher takes it back";
+    EXPECT_EQ(lab_->ledger("accepted", execution), 0);
+  }
+}
+
 // There is no next prompt before the file was copied, unless it lies where nobody else writes; with names that are
 // common to all, however many slots there are.
 TEST_P(OverwrittenTest, TheSlotOfAFileThatMayBeWrittenOverIsFreeOnlyWhenItWasCopied) {

@@ -10,16 +10,16 @@ namespace {
 
 using What = ComfyLedgerEntry::What;
 constexpr int kProgressSteps = 4;
-constexpr char kStrangersPicture[] = "somebody else's picture, which is larger than ours was";
-
-std::string file_key(const domain::OutputFile& file) {
-  return file.type + "/" + file.subfolder + "/" + file.filename;
-}
 
 }  // namespace
 
 FakeComfy::FakeComfy(sim::World& world, std::string name, Options options)
-    : world_(world), name_(std::move(name)), options_(options), random_(world.fork("comfy " + name_)) {}
+    : world_(world),
+      name_(std::move(name)),
+      options_(options),
+      random_(world.fork("comfy " + name_)),
+      files_(world),
+      clients_([this] { return latency(); }) {}
 
 absl::Duration FakeComfy::latency() {
   return (options_.latency_min + random_->jitter(options_.latency_max - options_.latency_min)) * slowness_;
@@ -57,10 +57,7 @@ void FakeComfy::die() {
   running_.reset();
   history_.clear();
   finished_.clear();
-  clients_.clear();
-  for (auto& [id, socket] : std::exchange(sockets_, {})) {
-    socket.messages->send_end(latency(), absl::UnavailableError("connection reset"));
-  }
+  clients_.drop_all();
   counter_ = 0;
 }
 
@@ -82,18 +79,11 @@ void FakeComfy::forget(bool queue) {
 
 void FakeComfy::drop_sockets() {
   note("drops its sockets");
-  clients_.clear();
-  for (auto& [id, socket] : std::exchange(sockets_, {})) {
-    socket.messages->send_end(latency(), absl::UnavailableError("connection reset"));
-  }
+  clients_.drop_all();
 }
 
 void FakeComfy::deafen() {
-  if (clients_.empty()) return;
-  auto it = clients_.begin();
-  std::advance(it, static_cast<std::ptrdiff_t>(random_->below(clients_.size())));
-  note("deafens " + it->first);
-  clients_.erase(it);
+  if (const auto client_id = clients_.deafen(*random_)) note("deafens " + *client_id);
 }
 
 domain::PostOutcome FakeComfy::post(std::string_view body) {
@@ -148,31 +138,9 @@ std::vector<domain::QueueItem> FakeComfy::recent_history(int max_items) const {
   return items;
 }
 
-absl::StatusOr<FakeComfy::File> FakeComfy::file(const domain::OutputFile& file) const {
-  auto it = files_.find(file_key(file));
-  if (it == files_.end()) return absl::NotFoundError("404: no such file");
-  return it->second;
-}
-
 void FakeComfy::maybe_overwrite_while_read(const domain::OutputFile& file) {
   if (!overwrites_ended_ || !random_->chance(0.3)) return;
-  if (overwrite(file)) note("a file is overwritten by somebody while it is read");
-}
-
-bool FakeComfy::overwrite(const domain::OutputFile& file) {
-  if (file.subfolder.starts_with("renderyard/")) return false;
-  write_file(file, kStrangersPicture);
-  return true;
-}
-
-void FakeComfy::write_file(const domain::OutputFile& file, std::string content) {
-  File written;
-  written.version.size_bytes = static_cast<std::int64_t>(content.size());
-  // Whole seconds, as in Last-Modified.
-  written.version.modified_at = absl::FromUnixSeconds(absl::ToUnixSeconds(world_.now()));
-  written.version.etag = std::to_string(++files_written_);
-  written.content = std::move(content);
-  files_.insert_or_assign(file_key(file), std::move(written));
+  if (files_.overwrite(file)) note("a file is overwritten by somebody while it is read");
 }
 
 bool FakeComfy::cancel(const std::string& prompt_id) {
@@ -202,7 +170,6 @@ ports::ComfyAbilities FakeComfy::abilities() const {
 }
 
 FakeComfy::SocketId FakeComfy::open_socket(const std::string& client_id, std::shared_ptr<Messages> messages) {
-  const SocketId id = next_socket_++;
   domain::ComfyStatus status;
   status.queue_remaining = static_cast<int>(queue_length());
   status.sid = client_id;
@@ -213,31 +180,13 @@ FakeComfy::SocketId FakeComfy::open_socket(const std::string& client_id, std::sh
     executing.display_node = *executing.node;
     messages->send(latency(), executing);
   }
-  sockets_.emplace(id, Socket{client_id, std::move(messages)});
-  clients_.insert_or_assign(client_id, id);
-  return id;
-}
-
-void FakeComfy::end_socket(SocketId socket) {
-  auto it = sockets_.find(socket);
-  if (it == sockets_.end()) return;
-  it->second.messages->send_end(latency(), absl::UnavailableError("socket closed"));
-  clients_.erase(it->second.client_id);  // by id, even when a newer socket holds it now
-  sockets_.erase(it);
-}
-
-void FakeComfy::send(const std::string& client_id, domain::ComfyMessage message) {
-  auto client = clients_.find(client_id);
-  if (client == clients_.end()) return;  // thrown away, never buffered
-  auto socket = sockets_.find(client->second);
-  if (socket == sockets_.end()) return;
-  socket->second.messages->send(latency(), std::move(message));
+  return clients_.add(client_id, std::move(messages));
 }
 
 void FakeComfy::send_status() {
   domain::ComfyStatus status;
   status.queue_remaining = static_cast<int>(queue_length());
-  for (const auto& [client, id] : clients_) send(client, status);
+  clients_.send_to_all(status);
 }
 
 void FakeComfy::later(absl::Duration delay, void (FakeComfy::*step)()) {
@@ -346,21 +295,7 @@ void FakeComfy::end_node() {
     return fail_run(std::move(error));
   }
   if (node.class_type == "SaveImage" || node.class_type == "SaveAnywhere") {
-    domain::OutputFile file;
-    file.node_id = node.id;
-    file.kind = "images";
-    file.type = "output";
-    const auto slash = node.filename_prefix.rfind('/');
-    if (slash != std::string::npos) file.subfolder = node.filename_prefix.substr(0, slash);
-    const std::string stem = slash == std::string::npos ? node.filename_prefix : node.filename_prefix.substr(slash + 1);
-    file.filename = stem;
-    if (!stem.ends_with(".png")) {
-      const int number = ++file_counters_[node.filename_prefix];
-      char counter[16];
-      std::snprintf(counter, sizeof counter, "_%05d_.png", number);
-      file.filename += counter;
-    }
-    write_file(file, file_content(run.prompt.picture, node.id));
+    const domain::OutputFile file = files_.write(node, file_content(run.prompt.picture, node.id));
     boost::json::object item{{"filename", file.filename}, {"subfolder", file.subfolder}, {"type", file.type}};
     boost::json::object output{{"images", boost::json::array{item}}};
     const std::string output_json = boost::json::serialize(output);
@@ -429,12 +364,8 @@ void FakeComfy::finish_run(domain::HistoryEnd end, std::optional<domain::Executi
   if (forgets_ended_) forget(false);
   if (!overwrites_ended_) return;
   // What another prompt wrote there meanwhile is left alone: it may have ended just now.
-  std::vector<std::optional<std::string>> etags;
-  for (const domain::OutputFile& file : run.files) etags.push_back(files_.at(file_key(file)).version.etag);
-  world_.after(kOverwrittenAfter, [this, files = run.files, etags = std::move(etags)] {
-    for (std::size_t i = 0; i < files.size(); ++i) {
-      if (files_.at(file_key(files[i])).version.etag == etags[i]) overwrite(files[i]);
-    }
+  world_.after(kOverwrittenAfter, [this, versions = files_.versions(run.files)] {
+    files_.overwrite_unchanged(versions);
     note("files of a prompt that has ended are overwritten by somebody");
   });
 }

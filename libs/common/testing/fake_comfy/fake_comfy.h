@@ -23,9 +23,10 @@
 
 #include "libs/common/domain/comfy_message.h"
 #include "libs/common/ports/comfy_instance.h"
+#include "libs/common/testing/fake_comfy/client_table.h"
 #include "libs/common/testing/fake_comfy/ledger.h"
 #include "libs/common/testing/fake_comfy/prompt.h"
-#include "libs/common/testing/sim/inbox.h"
+#include "libs/common/testing/fake_comfy/written_files.h"
 #include "libs/common/testing/sim/world.h"
 
 namespace renderyard::testing {
@@ -107,30 +108,21 @@ class FakeComfy {
   domain::QueueListing queue() const;
   std::optional<domain::HistoryEntry> history(const std::string& prompt_id) const;
   std::vector<domain::QueueItem> recent_history(int max_items) const;
-  struct File {
-    std::string content;
-    ports::FileVersion version;
-  };
+  using File = WrittenFiles::File;
+  absl::StatusOr<File> file(const domain::OutputFile& file) const { return files_.read(file); }
   void maybe_overwrite_while_read(const domain::OutputFile& file);
-  // False: it lies in a folder that one prompt alone writes to.
-  bool overwrite(const domain::OutputFile& file);
-  absl::StatusOr<File> file(const domain::OutputFile& file) const;
   bool cancel(const std::string& prompt_id);  // atomic: whether it hit
   ports::ComfyAbilities abilities() const;
 
   // WebSocket.
-  using SocketId = std::uint64_t;
-  using Messages = sim::Inbox<domain::ComfyMessage>;
+  using SocketId = ClientTable::SocketId;
+  using Messages = ClientTable::Messages;
   SocketId open_socket(const std::string& client_id, std::shared_ptr<Messages> messages);
   // The server notices the end of this connection (and cleans up by client id, whoever holds it now).
-  void end_socket(SocketId socket);
-  bool socket_open(SocketId socket) const { return sockets_.contains(socket); }
+  void end_socket(SocketId socket) { clients_.end(socket); }
+  bool socket_open(SocketId socket) const { return clients_.open(socket); }
 
  private:
-  struct Socket {
-    std::string client_id;
-    std::shared_ptr<Messages> messages;
-  };
   struct Running {
     ComfyPrompt prompt;
     std::size_t node = 0;
@@ -162,11 +154,12 @@ class FakeComfy {
   void interrupt_run();
   void announce_success();
   void write_history();
-  void write_file(const domain::OutputFile& file, std::string content);
   void finish_run(domain::HistoryEnd end, std::optional<domain::ExecutionError> error,
                   std::optional<domain::ExecutionInterrupted> interrupted);
   void end_run();
-  void send(const std::string& client_id, domain::ComfyMessage message);
+  void send(const std::string& client_id, domain::ComfyMessage message) {
+    clients_.send(client_id, std::move(message));
+  }
   void send_status();
 
   sim::World& world_;
@@ -189,12 +182,8 @@ class FakeComfy {
   std::unique_ptr<Running> running_;
   std::map<std::string, Done> history_;
   std::vector<std::string> finished_;  // ids in order of finishing
-  std::map<std::string, File> files_;
-  std::uint64_t files_written_ = 0;
-  std::map<std::string, int> file_counters_;
-  SocketId next_socket_ = 1;
-  std::map<SocketId, Socket> sockets_;
-  std::map<std::string, SocketId> clients_;
+  WrittenFiles files_;
+  ClientTable clients_;
 };
 
 }  // namespace renderyard::testing
