@@ -27,6 +27,9 @@ if(MOLD_PROGRAM)
 endif()
 add_link_options(-Wl,--as-needed)
 
+# Debug builds do not optimise what waits more than it computes (adapters, programs, tests): that would be half of their
+# compile time and more. Libraries that ask for it are optimised there too (renderyard_library in Targets.cmake).
+set(RENDERYARD_OPTIMIZED $<$<CONFIG:Debug>:-O1>)
 
 set(RENDERYARD_SANITIZE "" CACHE STRING "Comma list of sanitizers, as -fsanitize takes it")
 if(RENDERYARD_SANITIZE)

@@ -1,10 +1,25 @@
-# renderyard_library(NAME SOURCES… LINK…): a static library of ours, include root = repository root.
+# renderyard_library(NAME SOURCES… LINK… [OPTIMIZED]): a static library of ours, include root = repository root.
+# OPTIMIZED: in debug builds too, as simulations run through it millions of times.
 function(renderyard_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "OPTIMIZED" "" "SOURCES;LINK" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE renderyard_warnings)
-  target_precompile_headers(${name} REUSE_FROM renderyard_precompiled)
+  if(ARG_OPTIMIZED)
+    target_compile_options(${name} PRIVATE ${RENDERYARD_OPTIMIZED})
+    target_precompile_headers(${name} REUSE_FROM renderyard_precompiled_optimized)
+  else()
+    target_precompile_headers(${name} REUSE_FROM renderyard_precompiled)
+  endif()
+endfunction()
+
+# renderyard_test_library(NAME SOURCES… LINK…): what several tests share.
+function(renderyard_test_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC ${ARG_LINK} GTest::gtest GTest::gmock PRIVATE renderyard_warnings)
+  target_precompile_headers(${name} REUSE_FROM renderyard_precompiled_test)
 endfunction()
 
 # renderyard_executable(NAME SOURCES… LINK…): goes to <build>/bin.

@@ -36,7 +36,7 @@ class Collector {
     }
     list_outputs();
     learn_writers();
-    keep_turn(context_, in_danger());
+    keep_turn_by_files(context_, in_danger());
   }
 
   base::Task<absl::Status> run() {

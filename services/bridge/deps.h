@@ -79,7 +79,8 @@ struct Config {
   absl::Duration store_patience = absl::Minutes(1);       // for one call to the artifact store
   absl::Duration fetch_budget = absl::Minutes(30);        // for getting one execution's files out of its instance
   absl::Duration capabilities_every = absl::Minutes(10);  // and after every connection,
-  absl::Duration capabilities_gap = absl::Minutes(1);     // but not sooner than so after the last reading,
+  absl::Duration capabilities_gap = absl::Minutes(1);     // but not sooner than so after the last reading, and again
+                                                          // so soon after one that failed,
   absl::Duration capabilities_spread = absl::Seconds(5);  // and up to so later, for a fleet that connects at once
   absl::Duration capabilities_deadline = absl::Minutes(1);
   int capabilities_at_once = 8;              // instances: each may answer with megabytes

@@ -102,8 +102,10 @@ class Execution {
   ProgressWakes progress_wakes = ProgressWakes::kAlways;
   bool rest_only = false;  // its messages kill those who read them: nobody does
   bool posting = false;    // its POST is in flight, or about to be
-  // While its files may lie under names that others use too.
+  // While its files may lie under names that others use too. By which classes, as long as nothing but its workflow
+  // tells.
   std::optional<NameTurns::Turn> name_turn;
+  std::optional<domain::NodeClasses> name_classes;
   // By this process, else in the infinite future: its POST began, and was answered or given up.
   absl::Time posted_at = absl::InfiniteFuture();
   absl::Time answered_at = absl::InfiniteFuture();

@@ -7,6 +7,7 @@
 
 #include "libs/common/base/status_macros.h"
 #include "libs/common/domain/backoff.h"
+#include "libs/common/domain/common_names.h"
 #include "libs/common/domain/error_code.h"
 #include "libs/common/domain/machines.h"
 
@@ -83,6 +84,14 @@ bool fence_lost(ExecutionContext& context, const ports::Advance& step) {
                                               {base::key::kEpoch, step.epoch},
                                               {base::key::kState, domain::to_string(step.to)}});
   return false;
+}
+
+void hold(std::optional<NameTurns::Turn>& turn, NameTurns& turns, bool needed) {
+  if (!needed) {
+    turn.reset();
+  } else if (!turn) {
+    turn.emplace(turns);
+  }
 }
 
 }  // namespace
@@ -173,13 +182,21 @@ base::Task<absl::StatusOr<Look>> look(ExecutionContext& context) {
   co_return Look{};
 }
 
-void keep_turn(ExecutionContext& context, bool needed) {
-  std::optional<NameTurns::Turn>& turn = context.execution->name_turn;
-  if (!needed) {
-    turn.reset();
-  } else if (!turn) {
-    turn.emplace(context.name_turns);
-  }
+void keep_turn_by_workflow(ExecutionContext& context, std::string_view workflow_json) {
+  // With one slot there is no next prompt to look at before this one's files are known.
+  if (context.instance.slots == 1) return;
+  Execution& execution = *context.execution;
+  execution.name_classes = domain::classes_of_common_names(workflow_json, context.instance.unique_prefix);
+  keep_turn_by_classes(context.name_turns, execution);
+}
+
+void keep_turn_by_classes(NameTurns& turns, Execution& execution) {
+  if (execution.name_classes) hold(execution.name_turn, turns, turns.needed_for(*execution.name_classes));
+}
+
+void keep_turn_by_files(ExecutionContext& context, bool overwritable) {
+  context.execution->name_classes.reset();
+  hold(context.execution->name_turn, context.name_turns, overwritable);
 }
 
 void remember(ExecutionContext& context) {

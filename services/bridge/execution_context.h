@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "libs/common/base/turns.h"
 #include "services/bridge/circuit_breaker.h"
@@ -60,9 +61,12 @@ struct Look {
 
 base::Task<absl::StatusOr<Look>> look(ExecutionContext& context);
 
-// Whether the execution holds the turn of its instance's names from now on. It never waits: what is at the server
-// already is there.
-void keep_turn(ExecutionContext& context, bool needed);
+// Whether the execution holds the turn of its instance's names from now on: by its workflow, whenever that is read or
+// more is known of the server's nodes; in the end by the files that its prompt left. It never waits: what is at the
+// server already is there.
+void keep_turn_by_workflow(ExecutionContext& context, std::string_view workflow_json);
+void keep_turn_by_classes(NameTurns& turns, Execution& execution);
+void keep_turn_by_files(ExecutionContext& context, bool overwritable);
 
 // What the cache shall know of the execution, and for how long.
 void remember(ExecutionContext& context);

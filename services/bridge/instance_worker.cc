@@ -235,7 +235,10 @@ base::Task<absl::Status> InstanceWorker::follow_capabilities() {
                             {{base::key::kInstance, lease_.instance_id}, {base::key::kReason, read.ToString()}});
     }
     CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(config_.capabilities_gap));
-    next = deps_.clock.now() + config_.capabilities_every - config_.capabilities_gap;
+    // What is not known keeps prompts apart that could be there together (NameTurns): soon again where somebody
+    // answers.
+    const bool again = !read.ok() && connection_->connected();
+    next = deps_.clock.now() + (again ? absl::ZeroDuration() : config_.capabilities_every - config_.capabilities_gap);
   }
 }
 
@@ -244,7 +247,10 @@ base::Task<absl::Status> InstanceWorker::read_capabilities() {
   CO_RETURN_IF_ERROR(co_await outlets_.capability_turns.wait(patience));
   const base::Turns::Turn turn(outlets_.capability_turns);
   const absl::Time deadline = deps_.clock.now() + config_.capabilities_deadline;
-  ASSIGN_OR_CO_RETURN(domain::Capabilities capabilities, co_await comfy_->describe(deadline));
+  ASSIGN_OR_CO_RETURN(domain::ServerDescription description, co_await comfy_->describe(deadline));
+  name_turns_.know(std::move(description.non_output));
+  for (const auto& [id, execution] : executions_) keep_turn_by_classes(name_turns_, *execution);
+  domain::Capabilities& capabilities = description.capabilities;
   const auto classes = static_cast<std::int64_t>(capabilities.node_classes.size());
   const bool complete = capabilities.complete;
   ASSIGN_OR_CO_RETURN([[maybe_unused]] const bool ours, co_await deps_.executions.set_capabilities(
@@ -376,7 +382,7 @@ base::Task<absl::Status> InstanceWorker::load(ExecutionContext context) {
       auto workflow = domain::inspect_workflow(loaded->workflow);
       if (workflow.ok()) context.execution->load(*std::move(workflow));
       context.execution->know_job(*loaded);
-      if (row_->slots > 1) keep_turn(context, name_turns_.needed_for(loaded->workflow, row_->unique_prefix));
+      keep_turn_by_workflow(context, loaded->workflow);
       group_.spawn_isolated(read_fresher_progress(context.execution));
       co_return absl::OkStatus();
     }

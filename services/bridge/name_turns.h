@@ -7,7 +7,7 @@
 // posted hold it too, however many they are. Thread-safety: on the strand.
 #pragma once
 
-#include <absl/status/status.h>
+#include <absl/status/statusor.h>
 #include <absl/time/time.h>
 
 #include <cstdint>
@@ -19,6 +19,7 @@
 #include "libs/common/base/strand.h"
 #include "libs/common/base/task.h"
 #include "libs/common/domain/common_names.h"
+#include "libs/common/domain/non_output_classes.h"
 
 namespace renderyard::bridge {
 
@@ -42,15 +43,16 @@ class NameTurns {
 
   // Nobody holds it, and nobody waits for it.
   bool free() const { return holders_ == 0 && line_.empty(); }
-  // OK: nobody holds it, and it belongs to the Turn that must be made at once. The first who came is the first to have
-  // it. DEADLINE_EXCEEDED at `deadline`, CANCELLED: it is left to the next.
-  base::Task<absl::Status> wait(absl::Time deadline);
+  // True: nobody holds it, and it belongs to the Turn that must be made at once. The first who came is the first to
+  // have it. False: these classes do not need it, or not any more. DEADLINE_EXCEEDED at `deadline`, CANCELLED: it is
+  // left to the next.
+  base::Task<absl::StatusOr<bool>> wait(domain::NodeClasses classes, absl::Time deadline);
 
-  // Of a workflow's text, by what was seen here so far.
-  bool needed_for(std::string_view workflow_json, bool unique_prefix) const {
-    return domain::may_use_common_names(workflow_json, unique_prefix, writers_);
-  }
-  // A node of this class left such a file.
+  // By what is known so far, for domain::classes_of_common_names(): a class of which nothing is known may save files.
+  bool needed_for(const domain::NodeClasses& classes) const;
+  // What the server says of its classes.
+  void know(domain::NonOutputClasses non_output);
+  // A node of this class left such a file, whatever is said of it.
   void saw_writer(std::string_view node_class);
 
  private:
@@ -58,6 +60,7 @@ class NameTurns {
   std::uint64_t next_place_ = 0;
   std::set<std::uint64_t> line_;  // of those who wait
   base::Event freed_;
+  domain::NonOutputClasses non_output_;
   domain::NodeClasses writers_;  // at most kMostWriters
 };
 

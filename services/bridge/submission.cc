@@ -9,6 +9,7 @@
 #include "libs/common/base/json.h"
 #include "libs/common/base/status_macros.h"
 #include "libs/common/domain/backoff.h"
+#include "libs/common/domain/common_names.h"
 #include "libs/common/domain/error_code.h"
 #include "libs/common/domain/submission.h"
 #include "libs/common/domain/workflow.h"
@@ -35,10 +36,11 @@ base::Task<absl::Status> wait_for_names(ExecutionContext& context) {
   if (!turns.free()) {
     auto loaded = co_await context.deps.executions.load(context.execution->row.id);
     CO_RETURN_IF_ERROR(loaded.status());
-    if (!turns.needed_for(loaded->workflow, context.instance.unique_prefix)) co_return absl::OkStatus();
+    auto classes = domain::classes_of_common_names(loaded->workflow, context.instance.unique_prefix);
+    const absl::Time patience = context.deps.clock.now() + context.config.turn_patience;
+    ASSIGN_OR_CO_RETURN(const bool ours, co_await turns.wait(std::move(classes), patience));
+    if (!ours) co_return absl::OkStatus();
   }
-  const absl::Time patience = context.deps.clock.now() + context.config.turn_patience;
-  CO_RETURN_IF_ERROR(co_await turns.wait(patience));
   context.execution->name_turn.emplace(turns);
   co_return absl::OkStatus();
 }
@@ -201,10 +203,7 @@ base::Task<absl::StatusOr<Next>> submit(ExecutionContext context) {
     co_return Next::kStop;
   }
   execution.load(*std::move(workflow));
-  // With one slot there is no next prompt to look at before this one's files are known.
-  if (context.instance.slots > 1) {
-    keep_turn(context, context.name_turns.needed_for(started->workflow, context.instance.unique_prefix));
-  }
+  keep_turn_by_workflow(context, started->workflow);
   // A wish that came before the intent makes start() refuse; one that comes later is a cancel of what was sent.
   context.router.add(execution.row.client_prompt_id, context.execution);
   UnclearPost post;

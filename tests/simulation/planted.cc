@@ -106,7 +106,7 @@ class PlantedInstance final : public ports::ComfyInstance {
   base::Task<absl::StatusOr<ports::ComfyAbilities>> probe(absl::Time deadline) override {
     return inner_->probe(deadline);
   }
-  base::Task<absl::StatusOr<domain::Capabilities>> describe(absl::Time deadline) override {
+  base::Task<absl::StatusOr<domain::ServerDescription>> describe(absl::Time deadline) override {
     return inner_->describe(deadline);
   }
   base::Task<absl::StatusOr<domain::QueueListing>> queue(absl::Time deadline) override {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <numeric>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,8 @@ class Stage {
   struct Prompt {
     absl::Duration lasts = kLasts;
     absl::Time patience = absl::InfiniteFuture();
+    std::string writer = "SaveAnywhere";
+    bool needed = true;
     std::unique_ptr<base::Group> group;
     std::optional<absl::Time> taken_at;
     std::optional<absl::Time> ended_at;
@@ -95,9 +98,11 @@ class Stage {
     Prompt& prompt = *stage.prompts[n];
     stage.came.push_back(n);
     ++stage.waiting;
-    const absl::Status waited = co_await stage.turns.wait(prompt.patience);
+    const absl::StatusOr<bool> waited = co_await stage.turns.wait({prompt.writer}, prompt.patience);
     --stage.waiting;
-    if (!waited.ok()) co_return waited;
+    if (!waited.ok()) co_return waited.status();
+    prompt.needed = *waited;
+    if (!prompt.needed) co_return absl::OkStatus();
     const NameTurns::Turn turn(stage.turns);
     stage.took.push_back(n);
     prompt.taken_at = stage.process.world().now();
@@ -123,6 +128,11 @@ class Held {
   Stage& stage_;
   std::unique_ptr<NameTurns::Turn> turn_;
 };
+
+base::Task<absl::Status> had(NameTurns& turns, absl::Time deadline) {
+  ASSIGN_OR_CO_RETURN(const bool ours, co_await turns.wait({"SaveAnywhere"}, deadline));
+  co_return ours ? absl::OkStatus() : absl::InternalError("not needed");
+}
 
 // In one step of the process, so that nobody runs in between.
 base::Task<absl::Status> release_then_withdraw(Stage& stage, Held& held, std::vector<std::size_t> withdrawn) {
@@ -280,11 +290,43 @@ TEST_P(NameTurnsTest, WhoWasWokenForATurnThatIsTakenAgainWaitsOn) {
 }
 
 TEST_P(NameTurnsTest, AFreeTurnIsHadWithoutPatience) {
-  EXPECT_EQ(stage_.process.run(stage_.turns.wait(absl::InfinitePast())), absl::OkStatus());
+  EXPECT_EQ(stage_.process.run(had(stage_.turns, absl::InfinitePast())), absl::OkStatus());
   Held held(stage_);
-  EXPECT_TRUE(absl::IsDeadlineExceeded(stage_.process.run(stage_.turns.wait(stage_.process.in(absl::ZeroDuration())))));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(stage_.process.run(had(stage_.turns, stage_.process.in(absl::ZeroDuration())))));
   held.release();
   EXPECT_TRUE(stage_.turns.free());
+}
+
+// It came when nothing was known of the server's nodes.
+TEST_P(NameTurnsTest, WhoDoesNotNeedItAnyMorePassesThoseWhoDo) {
+  Held held(stage_);
+  stage_.start_in_line(3);
+  const std::size_t harmless = stage_.start();
+  stage_.prompts[harmless]->writer = "KSampler";
+  stage_.start_in_line(1);
+  stage_.turns.know(domain::NonOutputClasses({"KSampler"}));
+  stage_.process.settle();
+  EXPECT_TRUE(stage_.prompts[harmless]->ended);
+  EXPECT_FALSE(stage_.prompts[harmless]->needed);
+  EXPECT_TRUE(stage_.took.empty());
+  held.release();
+  stage_.run_out();
+  EXPECT_THAT(stage_.took, ElementsAre(0, 1, 2, 4));
+}
+
+// It stands first in line as it learns that, and the turn is free by then.
+TEST_P(NameTurnsTest, WhoDoesNotNeedItAnyMoreKeepsItFromNobody) {
+  Held held(stage_);
+  const std::size_t harmless = stage_.start();
+  stage_.prompts[harmless]->writer = "KSampler";
+  stage_.process.settle();
+  stage_.start_in_line(2);
+  held.release();
+  stage_.turns.know(domain::NonOutputClasses({"KSampler"}));
+  stage_.run_out();
+  EXPECT_FALSE(stage_.prompts[harmless]->needed);
+  EXPECT_THAT(stage_.took, ElementsAre(1, 2));
+  EXPECT_EQ(stage_.process.elapsed(), 2 * kLasts);
 }
 
 // Everything at once: prompts that come, are withdrawn and lose patience when they like.
@@ -329,6 +371,30 @@ TEST_P(NameTurnsTest, WhateverHappensEachEndsAndTheTurnIsNeverIdleWhileItIsWante
   EXPECT_GT(unlucky, 5);
   EXPECT_GT(expected.size(), 20u);
   EXPECT_TRUE(stage_.turns.free());
+}
+
+TEST(NameTurnsClasses, OfWhichNothingIsKnownMaySaveFiles) {
+  base::OneProcess process(1);
+  NameTurns turns(process.strand(), process.clock());
+  EXPECT_TRUE(turns.needed_for({"KSampler"}));
+  EXPECT_FALSE(turns.needed_for({}));
+  EXPECT_FALSE(turns.needed_for({"PreviewImage"})) << "ComfyUI's own";
+  turns.know(domain::NonOutputClasses({"KSampler", "VAEDecode"}));
+  EXPECT_FALSE(turns.needed_for({"KSampler", "PreviewImage", "VAEDecode"}));
+  EXPECT_TRUE(turns.needed_for({"KSampler", "SaveAnywhere"}));
+  turns.know(domain::NonOutputClasses({"VAEDecode"}));
+  EXPECT_TRUE(turns.needed_for({"KSampler"})) << "the server says it no more";
+}
+
+TEST(NameTurnsClasses, WhatWasSeenCountsMoreThanWhatIsSaid) {
+  base::OneProcess process(1);
+  NameTurns turns(process.strand(), process.clock());
+  turns.know(domain::NonOutputClasses({"KSampler", "VAEDecode"}));
+  turns.saw_writer("VAEDecode");
+  turns.saw_writer("PreviewImage");
+  EXPECT_TRUE(turns.needed_for({"KSampler", "VAEDecode"}));
+  EXPECT_TRUE(turns.needed_for({"PreviewImage"}));
+  EXPECT_FALSE(turns.needed_for({"KSampler"}));
 }
 
 }  // namespace

@@ -49,6 +49,7 @@ class Collector {
       return;
     }
     result_.node_classes.push_back(name);
+    if (!info["output_node"].bool_or(true)) non_output_.push_back(name);
     for (const char* group : {"required", "optional"}) {
       for (const auto& [input, definition] : info["input"][group].members()) take_input(name + "." + input, definition);
     }
@@ -67,7 +68,7 @@ class Collector {
     }
   }
 
-  Capabilities finish() {
+  ServerDescription finish() {
     std::sort(result_.node_classes.begin(), result_.node_classes.end());
     const auto twice = std::unique(result_.node_classes.begin(), result_.node_classes.end());
     result_.node_classes.erase(twice, result_.node_classes.end());
@@ -80,7 +81,8 @@ class Collector {
       list = it->second;
     }
     result_.model_lists = std::move(lists);
-    return std::move(result_);
+    const std::vector<std::string_view> non_output(non_output_.begin(), non_output_.end());
+    return {std::move(result_), NonOutputClasses(non_output)};
   }
 
  private:
@@ -117,6 +119,7 @@ class Collector {
 
   const CapabilityBounds bounds_;
   Capabilities result_;
+  std::vector<std::string> non_output_;
   std::map<std::vector<std::string>, std::size_t> list_of_;
   std::size_t models_ = 0;
 };
@@ -132,8 +135,8 @@ void append_list(std::string& out, const std::vector<std::string>& texts) {
 
 }  // namespace
 
-absl::StatusOr<Capabilities> parse_capabilities(std::string_view object_info, std::string_view system_stats,
-                                                const CapabilityBounds& bounds) {
+absl::StatusOr<ServerDescription> parse_description(std::string_view object_info, std::string_view system_stats,
+                                                    const CapabilityBounds& bounds) {
   Collector collector(bounds);
   {
     ASSIGN_OR_RETURN(const ComfyDocument nodes, parse_comfy_json(object_info));

@@ -1,5 +1,5 @@
-// What a ComfyUI server has: node classes, the files its loaders can choose from, its release, its devices; read from
-// /object_info and /system_stats. Pure.
+// What a ComfyUI server has: node classes, the files its loaders can choose from, its release, its devices; and what
+// its nodes do; read from /object_info and /system_stats. Pure.
 //
 // Bounded, because a server may answer anything. What is over a bound is left out and `complete` is false: then what is
 // not listed is unknown, never "not there". What is listed is there.
@@ -13,6 +13,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "libs/common/domain/non_output_classes.h"
 
 namespace renderyard::domain {
 
@@ -45,9 +47,14 @@ struct CapabilityBounds {
   std::size_t devices = 64;
 };
 
+struct ServerDescription {
+  Capabilities capabilities;    // to be published
+  NonOutputClasses non_output;  // of the classes there
+};
+
 // INVALID_ARGUMENT: one of the two is not what ComfyUI answers, or names no node class.
-absl::StatusOr<Capabilities> parse_capabilities(std::string_view object_info, std::string_view system_stats,
-                                                const CapabilityBounds& bounds = {});
+absl::StatusOr<ServerDescription> parse_description(std::string_view object_info, std::string_view system_stats,
+                                                    const CapabilityBounds& bounds = {});
 
 // Equal for equal capabilities: SHA-256 of their JSON, 64 lowercase hex digits.
 std::string digest_of(const Capabilities& capabilities);

@@ -8,15 +8,14 @@
 
 namespace renderyard::domain {
 
-// Classes of nodes that were seen to write such files.
 using NodeClasses = std::set<std::string, std::less<>>;
 
-// May a prompt of this workflow leave such files? True for nodes whose outputs nobody takes, for those alone run for
-// their own sake, and for `writers` wherever they stand; but not when their literal filename_prefix is put into the
-// execution's own folder (unique_prefix, see prompt_body()), nor for ComfyUI's own nodes that write nothing, or
-// temporary files with a random part in their names. A node that only shows something is taken for a writer: nothing in
-// a workflow tells them apart.
+// The classes of those nodes of a workflow that leave such files if they save any, which it does not say: all nodes but
+// those whose literal filename_prefix is put into the execution's own folder (unique_prefix, see prompt_body()).
 // workflow_json: as inspect_workflow() accepts it; anything else has no nodes.
-bool may_use_common_names(std::string_view workflow_json, bool unique_prefix, const NodeClasses& writers);
+NodeClasses classes_of_common_names(std::string_view workflow_json, bool unique_prefix);
+
+// Output nodes of ComfyUI's own that save nothing, or temporary files with a random part in their names.
+bool saves_nothing(std::string_view node_class);
 
 }  // namespace renderyard::domain

@@ -97,7 +97,7 @@ class ComfyInstance {
 
   // What the server has. Megabytes on a big installation, and slow to make there: not for every connection. Bounded in
   // size (INVALID_ARGUMENT beyond); read apart from everything else.
-  virtual base::Task<absl::StatusOr<domain::Capabilities>> describe(absl::Time deadline) = 0;
+  virtual base::Task<absl::StatusOr<domain::ServerDescription>> describe(absl::Time deadline) = 0;
 
   // One POST /prompt on a fresh connection of its own, never re-sent, no redirects. Not a byte of it leaves after
   // `begin_by`: the sender's right to send may have ended while it connected. Never an error status: what happened is

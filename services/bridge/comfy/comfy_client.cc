@@ -53,8 +53,8 @@ class ComfyClient final : public ports::ComfyInstance {
     return probe_server(api_, deadline);
   }
 
-  base::Task<absl::StatusOr<domain::Capabilities>> describe(absl::Time deadline) override {
-    using Result = absl::StatusOr<domain::Capabilities>;
+  base::Task<absl::StatusOr<domain::ServerDescription>> describe(absl::Time deadline) override {
+    using Result = absl::StatusOr<domain::ServerDescription>;
     ASSIGN_OR_CO_RETURN(std::string stats, co_await api_.get("/system_stats", deadline));
     ASSIGN_OR_CO_RETURN(std::string nodes, co_await api_.get("/object_info", deadline));
     if (nodes.size() > shared_.options_.max_object_info_bytes) {
@@ -62,7 +62,7 @@ class ComfyClient final : public ports::ComfyInstance {
     }
     auto start = [&](base::Completer<Result> completer) {
       boost::asio::post(shared_.readers_, [completer, nodes = std::move(nodes), stats = std::move(stats)] {
-        completer.post(domain::parse_capabilities(nodes, stats));
+        completer.post(domain::parse_description(nodes, stats));
       });
     };
     co_return co_await base::suspend<Result>(shared_.strand_, start);
@@ -134,7 +134,7 @@ class NoClient final : public ports::ComfyInstance {
   }
   void set_access(std::vector<ports::SecretHeader>) override {}
   base::Task<absl::StatusOr<ports::ComfyAbilities>> probe(absl::Time) override { co_return why_; }
-  base::Task<absl::StatusOr<domain::Capabilities>> describe(absl::Time) override { co_return why_; }
+  base::Task<absl::StatusOr<domain::ServerDescription>> describe(absl::Time) override { co_return why_; }
   base::Task<domain::PostOutcome> post_prompt(std::string, absl::Time, absl::Time) override {
     domain::PostOutcome outcome;
     outcome.kind = domain::PostOutcome::Kind::kConnectFailed;

@@ -48,7 +48,7 @@ class CrashingInstance final : public ports::ComfyInstance {
   base::Task<absl::StatusOr<ports::ComfyAbilities>> probe(absl::Time deadline) override {
     return inner_->probe(deadline);
   }
-  base::Task<absl::StatusOr<domain::Capabilities>> describe(absl::Time deadline) override {
+  base::Task<absl::StatusOr<domain::ServerDescription>> describe(absl::Time deadline) override {
     return inner_->describe(deadline);
   }
   base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time begin_by, absl::Time deadline) override {

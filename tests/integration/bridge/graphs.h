@@ -28,6 +28,12 @@ inline std::string common_name_graph(int color) {
          node(3, "SaveImage", R"("images":["2",0],"filename_prefix":7)") + "}";
 }
 
+// The same in the middle of a graph, where releases allow it; the picture is only shown in the end.
+inline std::string common_name_inside_graph(int color) {
+  return "{" + pictures(1, color) + "," + node(2, "SaveImage", R"("images":["1",0],"filename_prefix":7)") + "," +
+         node(3, "PreviewImage", R"("images":["2",0])") + "}";
+}
+
 // 2 takes `seconds` in 100 steps, looks at interrupts in each, and shows previews of this kind (none, JPEG, PNG).
 inline std::string slow_node(double seconds, int salt, const std::string& preview = "none") {
   return node(2, "BridgeSlow",

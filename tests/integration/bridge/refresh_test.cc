@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,7 @@ class RefreshTest : public ::testing::Test {
     way.settings = settings;
     way.url = [&](const std::string& server) {
       front_ = std::make_unique<Meddler>(server);
+      if (before_) front_->answer_instead(before_);
       return front_->url();
     };
     lab_ = std::make_unique<BridgeLab>(std::move(sim), std::move(way));
@@ -70,6 +72,7 @@ class RefreshTest : public ::testing::Test {
         std::count_if(seen.begin(), seen.end(), [](const auto& request) { return request.target == "/object_info"; }));
   }
 
+  Meddler::Instead before_;  // from the first request on
   std::unique_ptr<Meddler> front_;
   std::unique_ptr<BridgeLab> lab_;
 };
@@ -149,6 +152,23 @@ TEST_F(RefreshTest, AServerThatCannotSayItKeepsWhatIsKnownOfIt) {
   *broken = false;
   ASSERT_TRUE(until_read_after(kept.read_at));
   EXPECT_EQ(known().digest, kept.digest);
+}
+
+// Not when the next hour begins: until then nobody knows what its nodes do.
+TEST_F(RefreshTest, AServerThatCannotSayItIsAskedAgainSoon) {
+  auto broken = std::make_shared<std::atomic<int>>(2);
+  before_ = [broken](const Meddler::Request& request) -> std::optional<Meddler::Answer> {
+    if (request.target != "/object_info" || --*broken < 0) return std::nullopt;
+    Meddler::Answer answer;
+    answer.status = 500;
+    return answer;
+  };
+  start({}, seldom);
+  ASSERT_TRUE(until_known());
+  EXPECT_THAT(known().what.node_classes, Contains("SaveImage"));
+  EXPECT_EQ(lab_->count_in_journal("capabilities_unread"), 2);
+  EXPECT_EQ(asked(), 3);
+  EXPECT_EQ(lab_->metric("connects_total"), 1);
 }
 
 TEST_F(RefreshTest, ManyConnectionsInARowAreOneReading) {

@@ -11,6 +11,17 @@ namespace renderyard::testing {
 
 namespace {
 
+// It does not tell of every class that it has.
+constexpr char kObjectInfo[] = R"({
+  "CheckpointLoaderSimple": {"input": {"required": {"ckpt_name": [["model.safetensors"]]}}, "output_node": false},
+  "KSampler": {"input": {}, "output_node": false},
+  "VAEDecode": {"input": {}, "output_node": false},
+  "HangingNode": {"input": {}, "output_node": false},
+  "SaveAnywhere": {"input": {}, "output_node": true},
+  "SaveImage": {"input": {}, "output_node": true},
+  "SaveImageWebsocket": {"input": {}, "output_node": true}})";
+constexpr char kSystemStats[] = R"({"system": {"comfyui_version": "0.33.0"}, "devices": []})";
+
 using sim::Process;
 using sim::Reply;
 using PostFault = FakeComfy::PostFault;
@@ -298,13 +309,9 @@ base::Task<absl::StatusOr<ports::FileVersion>> FakeComfyInstance::version(domain
   co_return std::move(now.version);
 }
 
-base::Task<absl::StatusOr<domain::Capabilities>> FakeComfyInstance::describe(absl::Time deadline) {
-  std::function<absl::StatusOr<domain::Capabilities>()> handle = [] {
-    domain::Capabilities all;
-    all.node_classes = {"Load", "Save", "Work"};
-    all.model_inputs = {{"Load.file", 0}};
-    all.model_lists = {{"model.safetensors"}};
-    return absl::StatusOr<domain::Capabilities>(std::move(all));
+base::Task<absl::StatusOr<domain::ServerDescription>> FakeComfyInstance::describe(absl::Time deadline) {
+  std::function<absl::StatusOr<domain::ServerDescription>()> handle = [] {
+    return domain::parse_description(kObjectInfo, kSystemStats);
   };
   co_return co_await request(process_, server_, std::move(handle), deadline);
 }

@@ -34,7 +34,7 @@ class FakeComfyInstance final : public ports::ComfyInstance {
                                                                           absl::Time deadline) override;
   void set_access(std::vector<ports::SecretHeader>) override {}  // these servers ask nobody for anything
   base::Task<absl::StatusOr<ports::ComfyAbilities>> probe(absl::Time deadline) override;
-  base::Task<absl::StatusOr<domain::Capabilities>> describe(absl::Time deadline) override;
+  base::Task<absl::StatusOr<domain::ServerDescription>> describe(absl::Time deadline) override;
   base::Task<domain::PostOutcome> post_prompt(std::string body, absl::Time begin_by, absl::Time deadline) override;
   base::Task<absl::StatusOr<domain::QueueListing>> queue(absl::Time deadline) override;
   base::Task<absl::StatusOr<std::optional<domain::HistoryEntry>>> history(std::string prompt_id,
