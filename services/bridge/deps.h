@@ -81,7 +81,8 @@ struct Config {
   absl::Duration capabilities_every = absl::Minutes(10);  // and after every connection,
   absl::Duration capabilities_gap = absl::Minutes(1);     // but not sooner than so after the last reading, and again
                                                           // so soon after one that failed,
-  absl::Duration capabilities_spread = absl::Seconds(5);  // and up to so later, for a fleet that connects at once
+  absl::Duration capabilities_spread = absl::Seconds(5);  // and up to so later, for a fleet that connects at once,
+                                                          // unless prompts wait for it (more slots than one)
   absl::Duration capabilities_deadline = absl::Minutes(1);
   int capabilities_at_once = 8;              // instances: each may answer with megabytes
   absl::Duration drain = absl::Seconds(10);  // for POSTs in flight at a regular stop

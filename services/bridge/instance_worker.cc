@@ -226,8 +226,10 @@ base::Task<absl::Status> InstanceWorker::follow_capabilities() {
   for (;;) {
     const absl::Status rested = co_await connected_.wait_until(next);
     if (absl::IsCancelled(rested)) co_return rested;
-    const absl::Duration spread = deps_.random.jitter(config_.capabilities_spread);
-    CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(spread));
+    // At once where prompts wait for what is read (NameTurns).
+    const absl::Duration spread = row_->slots > 1 ? absl::ZeroDuration() : config_.capabilities_spread;
+    const absl::Duration pause = deps_.random.jitter(spread);
+    CO_RETURN_IF_ERROR(co_await deps_.clock.sleep_for(pause));
     const absl::Status read = co_await read_capabilities();
     if (absl::IsCancelled(read)) co_return read;
     if (!read.ok()) {
