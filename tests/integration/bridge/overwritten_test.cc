@@ -220,6 +220,31 @@ TEST_P(OverwrittenTest, AWriterInTheMiddleOfAGraphIsSentWhenTheOneBeforeIsCopied
   EXPECT_GE(lab_->row(second).submitted_at, lab_->row(first).completed_at);
 }
 
+// Any node may write what it likes until the server has said which do; from then on nobody waits for no reason.
+TEST_P(OverwrittenTest, UntilItIsKnownWhatItsNodesDoAServerHasOnePromptAtATime) {
+  ASSERT_TRUE(lab_->until_connected());
+  ports::InstanceChange change;
+  change.slots = 3;
+  lab_->change(change);
+  ASSERT_TRUE(lab_->until([&] { return lab_->count_in_journal("instance_changed") == 1; }));
+  lab_->kill_bridge();
+  front_->hold("/object_info");
+  lab_->start_bridge();
+  ASSERT_TRUE(lab_->until([&] { return front_->held() == 1; }));
+  const auto first = lab_->order(slow_graph(6, 1));
+  ASSERT_TRUE(lab_->until_state(first, ExecutionState::kRunning));
+  const auto second = lab_->order(simple_graph(2));
+  ASSERT_TRUE(until_past(absl::Now() + absl::Seconds(1)));
+  EXPECT_EQ(lab_->ledger("accepted", second), 0);
+  front_->release();
+  ASSERT_TRUE(lab_->until([&] { return lab_->ledger("accepted", second) == 1; }));
+  EXPECT_EQ(lab_->ledger("ended", first), 0) << "it waited for its end";
+  for (const auto execution : {first, second}) {
+    ASSERT_TRUE(lab_->until_final(execution));
+    expect_its_own_picture(execution);
+  }
+}
+
 // However many wait: they are sent one after the other, as they came. Whose job is cancelled meanwhile is not sent, and
 // keeps the turn from nobody.
 TEST_P(OverwrittenTest, OfManyThatMayWriteOverEachOthersFilesEachIsSentInItsTurn) {
