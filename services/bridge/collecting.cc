@@ -72,9 +72,8 @@ class Collector {
   void learn_writers() {
     const std::string id = to_string(execution_.row.id);
     for (const domain::OutputFile& file : files_) {
-      const auto node = execution_.workflow.nodes.find(file.node_id);
-      if (node == execution_.workflow.nodes.end() || !domain::overwritable(file, id)) continue;
-      context_.name_turns.saw_writer(node->second.class_type);
+      const domain::WorkflowNode* node = domain::node_behind(execution_.workflow, file.node_id);
+      if (node != nullptr && domain::overwritable(file, id)) context_.name_turns.saw_writer(node->class_type);
     }
   }
 

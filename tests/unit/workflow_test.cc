@@ -68,6 +68,21 @@ TEST(InspectWorkflow, RefusalsNameCodeFieldAndRemedy) {
   EXPECT_THAT(refusal(R"({"5": {"class_type": "A", "inputs": {"text": "\ud800"}}})"), StartsWith("unstorable_text: "));
 }
 
+TEST(NodeBehind, IsTheNodeItselfOrTheOneThatBecameIt) {
+  const auto info =
+      inspect_workflow(R"({"5":{"class_type":"Loop","inputs":{}},"a.b":{"class_type":"Save","inputs":{}}})");
+  ASSERT_TRUE(info.ok());
+  const auto class_behind = [&](std::string_view id) {
+    const WorkflowNode* node = node_behind(*info, id);
+    return node == nullptr ? "" : node->class_type;
+  };
+  EXPECT_EQ(class_behind("5"), "Loop");
+  EXPECT_EQ(class_behind("5.0.0.1"), "Loop");
+  EXPECT_EQ(class_behind("a.b"), "Save");
+  EXPECT_EQ(class_behind("a.b.0.0.3"), "Save");
+  for (const char* other : {"", ".", "a", "a.c", "6.0.0.1", "55", "5x.1"}) EXPECT_EQ(class_behind(other), "") << other;
+}
+
 TEST(InspectWorkflow, NodesMayHaveAnyName) {
   EXPECT_TRUE(
       inspect_workflow(R"({"nodes": {"class_type": "A", "inputs": {}}, "links": {"class_type": "A", "inputs": {}}})")

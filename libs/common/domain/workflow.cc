@@ -126,4 +126,14 @@ absl::StatusOr<WorkflowInfo> inspect_workflow(std::string_view workflow_json) {
   return info;
 }
 
+const WorkflowNode* node_behind(const WorkflowInfo& workflow, std::string_view id) {
+  for (;;) {
+    const auto it = workflow.nodes.find(std::string(id));
+    if (it != workflow.nodes.end()) return &it->second;
+    const auto dot = id.rfind('.');
+    if (dot == std::string_view::npos) return nullptr;
+    id = id.substr(0, dot);
+  }
+}
+
 }  // namespace renderyard::domain

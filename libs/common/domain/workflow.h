@@ -23,6 +23,10 @@ struct WorkflowInfo {
   std::string needs_key;                      // hex SHA-256 prefix over classes (and later models, wishes)
 };
 
+// The node that this id belongs to: itself, or the one that became it while it ran ("5" became "5.0.0.1": its id, and
+// more after a dot). nullptr: none of these.
+const WorkflowNode* node_behind(const WorkflowInfo& workflow, std::string_view id);
+
 // INVALID_ARGUMENT with a message that names the field and the remedy, prefixed by the error code and ": "
 // ("ui_workflow: …" for the UI format with how to export the API format; "invalid_workflow: …"; "unstorable_text: …").
 absl::StatusOr<WorkflowInfo> inspect_workflow(std::string_view workflow_json);
