@@ -98,7 +98,8 @@ class Stage {
     Prompt& prompt = *stage.prompts[n];
     stage.came.push_back(n);
     ++stage.waiting;
-    const absl::StatusOr<bool> waited = co_await stage.turns.wait({prompt.writer}, prompt.patience);
+    domain::NodeClasses classes = {prompt.writer};
+    const absl::StatusOr<bool> waited = co_await stage.turns.wait(std::move(classes), prompt.patience);
     --stage.waiting;
     if (!waited.ok()) co_return waited.status();
     prompt.needed = *waited;
@@ -130,7 +131,8 @@ class Held {
 };
 
 base::Task<absl::Status> had(NameTurns& turns, absl::Time deadline) {
-  ASSIGN_OR_CO_RETURN(const bool ours, co_await turns.wait({"SaveAnywhere"}, deadline));
+  domain::NodeClasses classes = {"SaveAnywhere"};
+  ASSIGN_OR_CO_RETURN(const bool ours, co_await turns.wait(std::move(classes), deadline));
   co_return ours ? absl::OkStatus() : absl::InternalError("not needed");
 }
 
